@@ -1,0 +1,167 @@
+//! One cell of a study: everything that says what an iteration executes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $word)] $variant),+ }
+
+        impl $name {
+            /// Every value, in the order of its declaration.
+            pub const ALL: &[$name] = &[$($name::$variant),+];
+
+            /// The word that stands for it on disk and in flags.
+            pub const fn name(self) -> &'static str {
+                match self { $($name::$variant => $word),+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.pad(self.name()) }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+            fn from_str(word: &str) -> Result<Self, String> {
+                let known = || $name::ALL.iter().map(|value| value.name()).collect::<Vec<_>>().join(", ");
+                $name::ALL.iter().find(|value| value.name() == word).copied()
+                    .ok_or_else(|| format!("{word:?} is none of {}", known()))
+            }
+        }
+    };
+}
+
+words! {
+    /// How a tick is written.
+    Encoding {
+        /// A JSON market update in a text message.
+        Json = "json",
+        /// A fixed little-endian layout in a binary message.
+        Binary = "binary",
+    }
+}
+words! {
+    /// When a message leaves the server.
+    Flush {
+        /// Each message as a user's `send` call would.
+        Each = "each",
+        /// Several messages at once, in the framework's own way.
+        Batch = "batch",
+    }
+}
+words! {
+    /// How a server is set up.
+    Lane {
+        /// As the framework's own documentation starts it.
+        Default = "default",
+        /// With the documented tuning, the same for every server.
+        Tuned = "tuned",
+    }
+}
+words! {
+    /// How the client waits for data.
+    Wait {
+        /// Polls a non-blocking socket without pause: no wake-up stands between arrival and stamp.
+        Spin = "spin",
+        /// Sleeps in the kernel until there is data: leaves the machine to the server.
+        Block = "block",
+    }
+}
+words! {
+    /// Which client measures.
+    Client {
+        /// The instrument.
+        Probe = "probe",
+        /// The same job on tokio-tungstenite: what a usual client sees.
+        Tungstenite = "tungstenite",
+    }
+}
+words! {
+    /// How paced ticks are spread over time.
+    Arrival {
+        /// Equal gaps.
+        Constant = "constant",
+        /// Exponential gaps.
+        Poisson = "poisson",
+        /// Several ticks at one instant.
+        Burst = "burst",
+        /// The gaps of a capture.
+        Recorded = "recorded",
+    }
+}
+words! {
+    /// The question that a scenario asks.
+    ScenarioKind {
+        /// Paced ticks: how late is each message?
+        Latency = "latency",
+        /// A flood: how many messages a second?
+        Throughput = "throughput",
+        /// Paced ticks over more and more connections.
+        Scaling = "scaling",
+        /// Round trips, the next message when the last is back: a closed model.
+        Echo = "echo",
+    }
+}
+
+/// What one execution runs: a server in a lane, in a scenario, seen by a client. Two executions with equal cells measure
+/// the same thing.
+#[derive(Debug, Clone, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Cell {
+    /// The scenario's name in the study.
+    pub scenario: String,
+    /// The question it asks.
+    pub kind: ScenarioKind,
+    /// The server's name in the manifest.
+    pub server: String,
+    /// How the server is set up.
+    pub lane: Lane,
+    /// Which client measures.
+    pub client: Client,
+    /// How the client waits.
+    pub wait: Wait,
+    /// How messages are written.
+    pub encoding: Encoding,
+    /// When messages leave the server.
+    pub flush: Flush,
+    /// How paced ticks are spread over time.
+    pub arrival: Arrival,
+    /// Connections held at once.
+    pub connections: u32,
+    /// Messages a second over all connections; 0 for a flood or a closed loop, and where a capture sets the pace.
+    pub rate_per_s: f64,
+    /// Bytes that each message is padded to; 0 for none. For echo, the payload's size.
+    pub size_bytes: u64,
+}
+
+impl Cell {
+    /// The cell's name without its server: equal for all servers that can be compared in it.
+    pub fn question(&self) -> String {
+        let Cell { scenario, lane, client, encoding, flush, connections, .. } = self;
+        let mut question = format!("{scenario} {encoding} {flush} ×{connections}");
+        if self.size_bytes > 0 {
+            question += &format!(" {} B", self.size_bytes);
+        }
+        if *lane != Lane::Default {
+            question += &format!(" {lane}");
+        }
+        if *client != Client::Probe {
+            question += &format!(" by {client} client");
+        }
+        question
+    }
+
+    /// Whether `other` differs from this cell in its server alone.
+    pub fn asks_the_same_as(&self, other: &Cell) -> bool {
+        Cell { server: self.server.clone(), ..other.clone() } == *self
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.server, self.question())
+    }
+}

@@ -1,0 +1,100 @@
+//! Where and with what a run was made: `environment.json`.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything besides the study that a figure depends on. What could not be read is `None`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Version of tickbench.
+    pub tickbench_version: String,
+    /// The commit it was built from, with `-dirty` behind it where the tree had changes.
+    pub commit: Option<String>,
+    /// The command that made the run.
+    pub command: String,
+    /// When it began, RFC 3339 in UTC.
+    pub started_at: String,
+    /// The machine.
+    pub machine: Machine,
+    /// Who ran where.
+    pub cores: Cores,
+    /// The servers that were measured.
+    pub servers: Vec<BuiltServer>,
+    /// The servers that were not, and why.
+    pub skipped: Vec<SkippedServer>,
+    /// The clients that measured.
+    pub clients: Vec<BuiltServer>,
+    /// What a reader must know before believing the figures, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// The machine and its settings.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Machine {
+    /// Operating system and its version.
+    pub os: Option<String>,
+    /// Kernel release.
+    pub kernel: Option<String>,
+    /// Processor model.
+    pub cpu_model: Option<String>,
+    /// Processor architecture.
+    pub architecture: String,
+    /// Logical cores.
+    pub logical_cores: usize,
+    /// Memory.
+    pub memory_bytes: Option<u64>,
+    /// Frequency governor of the server's core.
+    pub governor: Option<String>,
+    /// Whether turbo is on.
+    pub turbo: Option<bool>,
+    /// Whether two logical cores may share one physical core.
+    pub smt: Option<bool>,
+    /// The hypervisor's name, or `None` on bare metal or where it cannot be told.
+    pub hypervisor: Option<String>,
+    /// The kernel's clock source.
+    pub clock_source: Option<String>,
+    /// Load average over one minute before the run.
+    pub load_1m: Option<f64>,
+    /// Open files that a process may have.
+    pub open_files_limit: Option<u64>,
+    /// The compiler's version.
+    pub rustc: Option<String>,
+}
+
+/// Which cores ran what.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cores {
+    /// The server's core, or `None` where it could not be pinned.
+    pub server: Option<usize>,
+    /// The client's core, or `None` where it could not be pinned.
+    pub client: Option<usize>,
+    /// The harness's own cores.
+    pub harness: Vec<usize>,
+    /// What was found when the affinity was read back, one sentence.
+    pub read_back: String,
+}
+
+/// A program that was built for the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltServer {
+    /// Its name in the manifest.
+    pub name: String,
+    /// Its language.
+    pub language: String,
+    /// What it says of itself: framework and version.
+    pub version: String,
+    /// The command that built it.
+    pub build: String,
+    /// The program's path below the project, or below the build folder.
+    pub binary: String,
+    /// SHA-256 of the program, in hexadecimal.
+    pub sha256: Option<String>,
+}
+
+/// A server that was not measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedServer {
+    /// Its name in the manifest.
+    pub name: String,
+    /// Why not.
+    pub reason: String,
+}

@@ -1,0 +1,115 @@
+//! What harness and client say to each other: the harness starts a client with flags ([`Request::to_args`]), and the client
+//! prints one line of JSON ([`Reply`]) and ends.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Arrival, Encoding, Flush, Observation, Stage, Wait};
+
+/// What a client does with its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Job {
+    /// Receives ticks from `/ticks`.
+    Ticks,
+    /// Sends a message to `/echo`, waits until it is back, sends the next; on each connection one in flight.
+    Echo,
+}
+
+/// One measurement that the harness asks of a client.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Where the server listens.
+    pub server: SocketAddr,
+    /// What to do.
+    pub job: Job,
+    /// How messages are written.
+    pub encoding: Encoding,
+    /// When messages leave the server.
+    pub flush: Flush,
+    /// How paced ticks are spread over time.
+    pub arrival: Arrival,
+    /// Messages a second over all connections, 0 for a flood; not used where the arrival is recorded.
+    pub rate_per_s: f64,
+    /// Bytes that each message is padded to; for echo, the payload's size.
+    pub size_bytes: u64,
+    /// Seed of the feed.
+    pub seed: u64,
+    /// A capture in place of the generated feed.
+    pub feed: Option<PathBuf>,
+    /// Divides the recorded gaps.
+    pub speed: f64,
+    /// Connections held at once.
+    pub connections: u32,
+    /// How to wait for data.
+    pub wait: Wait,
+    /// Measured and discarded before the window.
+    pub warmup_ns: u64,
+    /// The length of the window.
+    pub window_ns: u64,
+    /// Without a message for so long, the measurement has failed.
+    pub stall_ns: u64,
+    /// The server's process, for its usage.
+    pub server_pid: Option<u32>,
+    /// Usage samples a second over the window; 0 for none.
+    pub usage_samples_per_s: u32,
+}
+
+impl Request {
+    /// The flags of a client's `measure` subcommand that say the same.
+    pub fn to_args(&self) -> Vec<String> {
+        let job = match self.job {
+            Job::Ticks => "ticks",
+            Job::Echo => "echo",
+        };
+        let mut args: Vec<String> = vec!["measure".into(), "--server".into(), self.server.to_string()];
+        let mut flag = |name: &str, value: String| args.extend([format!("--{name}"), value]);
+        flag("job", job.into());
+        flag("encoding", self.encoding.to_string());
+        flag("flush", self.flush.to_string());
+        flag("arrival", self.arrival.to_string());
+        flag("rate", self.rate_per_s.to_string());
+        flag("size", self.size_bytes.to_string());
+        flag("seed", self.seed.to_string());
+        flag("speed", self.speed.to_string());
+        flag("connections", self.connections.to_string());
+        flag("wait", self.wait.to_string());
+        flag("warmup-ns", self.warmup_ns.to_string());
+        flag("window-ns", self.window_ns.to_string());
+        flag("stall-ns", self.stall_ns.to_string());
+        flag("usage-samples-per-s", self.usage_samples_per_s.to_string());
+        if let Some(feed) = &self.feed {
+            flag("feed", feed.to_string_lossy().into_owned());
+        }
+        if let Some(pid) = self.server_pid {
+            flag("server-pid", pid.to_string());
+        }
+        args
+    }
+}
+
+/// The one line that a client prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Reply {
+    /// The window was measured.
+    Completed(Box<Observation>),
+    /// It was not, and why.
+    Failed {
+        /// When it failed.
+        stage: Stage,
+        /// What happened, one sentence.
+        reason: String,
+    },
+}
+
+/// One check of `verify`: a line that the verifying client prints as it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What was checked.
+    pub name: String,
+    /// `None` where it holds; else what was seen instead.
+    pub failure: Option<String>,
+}

@@ -1,0 +1,23 @@
+//! What a run keeps on disk and what harness and clients say to each other.
+//!
+//! Everything here is plain data with one reader and one writer. Units stand in the names: `_ns`, `_bytes`, `_per_s`.
+//!
+//! **Invariant:** this crate imports no other crate of the workspace.
+
+mod cell;
+mod distribution;
+mod environment;
+mod exchange;
+mod measurement;
+mod run;
+mod study;
+
+pub use cell::{Arrival, Cell, Client, Encoding, Flush, Lane, ScenarioKind, Wait};
+pub use distribution::{
+    Distribution, DistributionError, HIGHEST_NS, SIGNIFICANT_DIGITS, new_histogram, samples_needed,
+};
+pub use environment::{BuiltServer, Cores, Environment, Machine, SkippedServer};
+pub use exchange::{Check, Job, Reply, Request};
+pub use measurement::{Measurement, Observation, Outcome, Stage, Usage, UsageSamples};
+pub use run::{MeasurementLog, RunError, RunFolder};
+pub use study::{Scenario, Study, StudyError};

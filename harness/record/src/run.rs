@@ -1,0 +1,205 @@
+//! The folder of one run, and the only code that reads and writes its records.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::{Environment, Measurement, Outcome, Study, StudyError};
+
+/// A folder that holds a run.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+/// What can go wrong with a run's folder.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// A file could not be read or written.
+    #[error("failed to {verb} `{path}`: {cause}")]
+    Io {
+        /// What was tried.
+        verb: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("failed to read `{path}`, line {line}: {cause}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The recorded study is not one.
+    #[error("failed to read `{path}`: {cause}")]
+    Study {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: StudyError,
+    },
+    /// The folder is no run.
+    #[error("`{0}` holds no run: it has no study.toml")]
+    NoRun(PathBuf),
+    /// A new run would be written over something.
+    #[error(
+        "`{0}` exists and is not empty: name another folder with --out, or continue a run there with --resume"
+    )]
+    Occupied(PathBuf),
+}
+
+impl RunFolder {
+    /// Makes a new, empty run; the folder may exist if it is empty.
+    pub fn create(path: &Path) -> Result<RunFolder, RunError> {
+        let run = RunFolder { path: path.into() };
+        if path.exists() {
+            let mut entries = path.read_dir().map_err(|cause| run.io("open", path, cause))?;
+            if entries.next().is_some() {
+                return Err(RunError::Occupied(path.into()));
+            }
+        }
+        std::fs::create_dir_all(run.graphs()).map_err(|cause| run.io("create", path, cause))?;
+        Ok(run)
+    }
+
+    /// Opens a run that exists.
+    pub fn open(path: &Path) -> Result<RunFolder, RunError> {
+        let run = RunFolder { path: path.into() };
+        if run.study_path().is_file() { Ok(run) } else { Err(RunError::NoRun(path.into())) }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the graphs are.
+    pub fn graphs(&self) -> PathBuf {
+        self.path.join("graphs")
+    }
+
+    fn study_path(&self) -> PathBuf {
+        self.path.join("study.toml")
+    }
+
+    fn measurements_path(&self) -> PathBuf {
+        self.path.join("measurements.jsonl")
+    }
+
+    /// Writes `study.toml`.
+    pub fn write_study(&self, study: &Study) -> Result<(), RunError> {
+        self.write("study.toml", study.to_toml().as_bytes())
+    }
+
+    /// Reads `study.toml`.
+    pub fn study(&self) -> Result<Study, RunError> {
+        let path = self.study_path();
+        let text = std::fs::read_to_string(&path).map_err(|cause| self.io("read", &path, cause))?;
+        Study::from_toml(&text).map_err(|cause| RunError::Study { path, cause })
+    }
+
+    /// Writes `environment.json`.
+    pub fn write_environment(&self, environment: &Environment) -> Result<(), RunError> {
+        self.write_json("environment.json", environment)
+    }
+
+    /// Reads `environment.json`.
+    pub fn environment(&self) -> Result<Environment, RunError> {
+        self.read_json("environment.json")
+    }
+
+    /// Writes a file of the run, whole or not at all: it is written aside and moved into place.
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<(), RunError> {
+        let (path, aside) = (self.path.join(name), self.path.join(format!("{name}.part")));
+        std::fs::write(&aside, content).map_err(|cause| self.io("write", &aside, cause))?;
+        std::fs::rename(&aside, &path).map_err(|cause| self.io("write", &path, cause))
+    }
+
+    /// Writes a value as indented JSON.
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
+        let mut text = serde_json::to_string_pretty(value).expect("records are plain data");
+        text.push('\n');
+        self.write(name, text.as_bytes())
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T, RunError> {
+        let path = self.path.join(name);
+        let text = std::fs::read_to_string(&path).map_err(|cause| self.io("read", &path, cause))?;
+        serde_json::from_str(&text).map_err(|cause| RunError::Content {
+            path,
+            line: cause.line(),
+            cause: cause.to_string(),
+        })
+    }
+
+    /// Opens `measurements.jsonl` for [`append`](MeasurementLog::append), after removing a last line that a killed run
+    /// left unfinished.
+    pub fn log(&self) -> Result<MeasurementLog, RunError> {
+        let path = self.measurements_path();
+        let io = |cause| self.io("open", &path, cause);
+        let file = OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(io)?;
+        let whole =
+            std::fs::read(&path).map_err(io)?.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        file.set_len(whole as u64).map_err(io)?;
+        Ok(MeasurementLog { path, file })
+    }
+
+    /// Reads all finished measurements. A last line without its line feed is a write that was cut off, and is left out.
+    pub fn measurements(&self) -> Result<Vec<Measurement>, RunError> {
+        let path = self.measurements_path();
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let mut reader =
+            BufReader::with_capacity(1 << 20, File::open(&path).map_err(|c| self.io("open", &path, c))?);
+        let (mut measurements, mut text, mut line) = (Vec::new(), String::new(), 0);
+        loop {
+            text.clear();
+            line += 1;
+            reader.read_line(&mut text).map_err(|cause| self.io("read", &path, cause))?;
+            if !text.ends_with('\n') {
+                return Ok(measurements);
+            }
+            let content = |cause: String| RunError::Content { path: path.clone(), line, cause };
+            let measurement: Measurement =
+                serde_json::from_str(&text).map_err(|cause| content(cause.to_string()))?;
+            if measurement.outcome == Outcome::Completed && measurement.observation.is_none() {
+                return Err(content("a completed measurement lacks its figures".into()));
+            }
+            measurements.push(measurement);
+        }
+    }
+
+    fn io(&self, verb: &'static str, path: &Path, cause: std::io::Error) -> RunError {
+        RunError::Io { verb, path: path.into(), cause }
+    }
+}
+
+/// The open end of `measurements.jsonl`.
+#[derive(Debug)]
+pub struct MeasurementLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl MeasurementLog {
+    /// Adds one line and hands it to the kernel at once, so that it survives whatever ends this process.
+    pub fn append(&mut self, measurement: &Measurement) -> Result<(), RunError> {
+        let mut line = serde_json::to_string(measurement).expect("records are plain data");
+        line.push('\n');
+        self.file.write_all(line.as_bytes()).map_err(|cause| RunError::Io {
+            verb: "write",
+            path: self.path.clone(),
+            cause,
+        })
+    }
+}

@@ -1,0 +1,259 @@
+//! A study: which servers are asked which questions, how often and for how long. `study.toml`.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{Arrival, Cell, Client, Encoding, Flush, Lane, ScenarioKind, Wait};
+
+/// A whole study, as read from TOML.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Study {
+    /// Its name, shown in the report.
+    pub name: String,
+    /// How often each cell is executed.
+    pub iterations: u32,
+    /// Seed of the order, the feed and the intervals; drawn and recorded where absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seed: Option<u64>,
+    /// Names of servers, in the manifest; all of them where empty.
+    #[serde(default)]
+    pub servers: Vec<String>,
+    /// A capture whose payloads replace the generated feed in every scenario of ticks.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub feed: Option<String>,
+    /// Divides the recorded gaps.
+    #[serde(default = "one")]
+    pub speed: f64,
+    /// Without a message for so long, an execution has failed.
+    #[serde(default = "default_stall_ms")]
+    pub stall_ms: u64,
+    /// Usage samples a second.
+    #[serde(default = "default_usage_samples_per_s")]
+    pub usage_samples_per_s: u32,
+    /// The questions.
+    #[serde(rename = "scenario")]
+    pub scenarios: Vec<Scenario>,
+}
+
+/// A question, asked of each server in each combination of the lists.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Its name, unique in the study.
+    pub name: String,
+    /// What it asks.
+    pub kind: ScenarioKind,
+    /// Only these of the study's servers; all of them where empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<String>,
+    /// How the servers are set up.
+    #[serde(default = "default_lanes")]
+    pub lanes: Vec<Lane>,
+    /// Which clients measure.
+    #[serde(default = "default_clients")]
+    pub clients: Vec<Client>,
+    /// How messages are written.
+    #[serde(default = "default_encodings")]
+    pub encodings: Vec<Encoding>,
+    /// When messages leave the server.
+    #[serde(default = "default_flush")]
+    pub flush: Vec<Flush>,
+    /// How paced ticks are spread over time.
+    #[serde(default = "default_arrival")]
+    pub arrival: Arrival,
+    /// Connections held at once.
+    #[serde(default = "default_connections")]
+    pub connections: Vec<u32>,
+    /// Messages a second over all connections; 0, the default, is a flood (or, for echo, has no meaning).
+    #[serde(default)]
+    pub rate_per_s: f64,
+    /// Bytes that each message is padded to; 0 for none. For echo, the payload's size.
+    #[serde(default = "default_sizes")]
+    pub size_bytes: Vec<u64>,
+    /// How the client waits.
+    pub wait: Wait,
+    /// Discarded before the window.
+    pub warmup_ms: u64,
+    /// The measured window of one iteration.
+    pub window_ms: u64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+fn default_stall_ms() -> u64 {
+    2000
+}
+fn default_usage_samples_per_s() -> u32 {
+    20
+}
+fn default_lanes() -> Vec<Lane> {
+    vec![Lane::Default]
+}
+fn default_clients() -> Vec<Client> {
+    vec![Client::Probe]
+}
+fn default_encodings() -> Vec<Encoding> {
+    vec![Encoding::Binary]
+}
+fn default_flush() -> Vec<Flush> {
+    vec![Flush::Each]
+}
+fn default_arrival() -> Arrival {
+    Arrival::Constant
+}
+fn default_connections() -> Vec<u32> {
+    vec![1]
+}
+fn default_sizes() -> Vec<u64> {
+    vec![0]
+}
+
+/// Why a study cannot be used.
+#[derive(Debug, Error)]
+pub enum StudyError {
+    /// The text is no TOML of this shape.
+    #[error("{0}")]
+    Toml(#[from] toml::de::Error),
+    /// It reads, but asks what cannot be done.
+    #[error("{0}")]
+    Senseless(String),
+}
+
+impl Study {
+    /// Reads and checks a study.
+    pub fn from_toml(text: &str) -> Result<Study, StudyError> {
+        let study: Study = toml::from_str(text)?;
+        study.check()?;
+        Ok(study)
+    }
+
+    /// The study as TOML, every default spelled out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a study is plain data")
+    }
+
+    fn check(&self) -> Result<(), StudyError> {
+        let senseless = |what: String| Err(StudyError::Senseless(what));
+        if self.iterations == 0 {
+            return senseless("iterations is 0: set at least 1".into());
+        }
+        if !(self.speed > 0.0 && self.speed.is_finite()) {
+            return senseless(format!("speed is {}: set a number above 0", self.speed));
+        }
+        if self.scenarios.is_empty() {
+            return senseless("there is no scenario: add a [[scenario]]".into());
+        }
+        for (index, scenario) in self.scenarios.iter().enumerate() {
+            if self.scenarios[..index].iter().any(|earlier| earlier.name == scenario.name) {
+                return senseless(format!("two scenarios are named {:?}: rename one", scenario.name));
+            }
+            scenario
+                .check()
+                .map_err(|what| StudyError::Senseless(format!("scenario {:?}: {what}", scenario.name)))?;
+        }
+        Ok(())
+    }
+
+    /// The cells of one iteration, in the order of the study: scenario, question, server. `servers` are the names that can
+    /// run; `supports` tells whether a server can run a cell at all.
+    pub fn cells(&self, servers: &[String], supports: impl Fn(&Cell) -> bool) -> Vec<Cell> {
+        self.scenarios
+            .iter()
+            .flat_map(|scenario| scenario.cells(servers))
+            .filter(|cell| supports(cell))
+            .collect()
+    }
+
+    /// The scenario of a cell.
+    pub fn scenario(&self, cell: &Cell) -> Option<&Scenario> {
+        self.scenarios.iter().find(|scenario| scenario.name == cell.scenario)
+    }
+}
+
+impl Scenario {
+    fn check(&self) -> Result<(), String> {
+        if self.window_ms == 0 {
+            return Err("window_ms is 0: set the length of the measured window".into());
+        }
+        if !(self.rate_per_s >= 0.0 && self.rate_per_s.is_finite()) {
+            return Err(format!("rate_per_s is {}: set a number from 0 up", self.rate_per_s));
+        }
+        if matches!(self.kind, ScenarioKind::Latency | ScenarioKind::Scaling) && self.rate_per_s == 0.0 {
+            return Err(format!("a {} scenario needs rate_per_s above 0", self.kind));
+        }
+        if self.kind == ScenarioKind::Throughput && self.rate_per_s > 0.0 {
+            return Err("a throughput scenario is a flood: leave rate_per_s out".into());
+        }
+        if self.connections.contains(&0) {
+            return Err("connections holds 0: each entry is at least 1".into());
+        }
+        let lists = [
+            ("lanes", self.lanes.is_empty()),
+            ("clients", self.clients.is_empty()),
+            ("encodings", self.encodings.is_empty()),
+            ("flush", self.flush.is_empty()),
+            ("connections", self.connections.is_empty()),
+            ("size_bytes", self.size_bytes.is_empty()),
+        ];
+        match lists.iter().find(|(_, empty)| *empty) {
+            Some((name, _)) => Err(format!("{name} is empty: list at least one value, or leave it out")),
+            None => Ok(()),
+        }
+    }
+
+    fn cells(&self, servers: &[String]) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for &lane in &self.lanes {
+            for &client in &self.clients {
+                for &encoding in &self.encodings {
+                    for &flush in &self.flush {
+                        for &connections in &self.connections {
+                            for &size_bytes in &self.size_bytes {
+                                let shape = Shape { lane, client, encoding, flush, connections, size_bytes };
+                                cells.extend(
+                                    servers.iter().filter(|s| self.asks(s)).map(|s| self.cell(s, shape)),
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        cells
+    }
+
+    fn asks(&self, server: &str) -> bool {
+        self.servers.is_empty() || self.servers.iter().any(|name| name == server)
+    }
+
+    fn cell(&self, server: &str, shape: Shape) -> Cell {
+        let Shape { lane, client, encoding, flush, connections, size_bytes } = shape;
+        Cell {
+            scenario: self.name.clone(),
+            kind: self.kind,
+            server: server.into(),
+            lane,
+            client,
+            wait: self.wait,
+            encoding,
+            flush,
+            arrival: self.arrival,
+            connections,
+            rate_per_s: self.rate_per_s,
+            size_bytes,
+        }
+    }
+}
+
+/// One combination of a scenario's lists.
+#[derive(Clone, Copy)]
+struct Shape {
+    lane: Lane,
+    client: Client,
+    encoding: Encoding,
+    flush: Flush,
+    connections: u32,
+    size_bytes: u64,
+}

@@ -1,0 +1,150 @@
+//! What a run comes to: `summary.json`, and what graphs and report are drawn from.
+
+use serde::Serialize;
+use tickbench_record::Cell;
+
+/// A value with the interval in which it lies with 95 % confidence. Bootstrapped over iterations.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The value: the median over iterations, unless said otherwise.
+    pub estimate: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// How many iterations it rests on.
+    pub iterations: usize,
+}
+
+/// A figure of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(
+    missing_docs,
+    reason = "each is the field of the measurement of the same name, `P` before its quantile"
+)]
+pub enum Metric {
+    LagP50,
+    LagP90,
+    LagP99,
+    LagP999,
+    LagP9999,
+    DeliveryP50,
+    DeliveryP90,
+    DeliveryP99,
+    DeliveryP999,
+    DeliveryP9999,
+    ResponseP50,
+    ResponseP90,
+    ResponseP99,
+    ResponseP999,
+    ResponseP9999,
+    RoundTripP50,
+    RoundTripP90,
+    RoundTripP99,
+    RoundTripP999,
+    RoundTripP9999,
+    MessagesPerS,
+    BytesPerS,
+    MessagesPerRead,
+    ConnectNs,
+    ServerCpuShare,
+    ServerCpuNsPerMessage,
+    ServerRssBytes,
+    ServerRssPeakBytes,
+    ServerVoluntarySwitchesPerS,
+    ServerInvoluntarySwitchesPerS,
+    ClientCpuShare,
+    ClientCpuNsPerMessage,
+}
+
+/// Everything that can be said of one cell.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CellSummary {
+    /// Which cell.
+    pub cell: Cell,
+    /// Iterations that completed.
+    pub completed: usize,
+    /// Iterations that failed, grouped by reason, most frequent first.
+    pub failures: Vec<Failure>,
+    /// Messages that were lost, came out of order, or had a negative latency, over all iterations.
+    pub lost: u64,
+    /// See `lost`.
+    pub reordered: u64,
+    /// See `lost`.
+    pub negative: u64,
+    /// Messages received over all iterations.
+    pub received: u64,
+    /// The figures that could be had. A metric that is absent could not.
+    pub estimates: std::collections::BTreeMap<Metric, Estimate>,
+    /// What the graphs draw besides estimates; left out of `summary.json`.
+    #[serde(skip)]
+    pub series: Series,
+}
+
+/// How often a cell failed in one way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// `stage: reason`.
+    pub reason: String,
+    /// How many iterations.
+    pub count: usize,
+}
+
+/// Material of one cell's graphs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Series {
+    /// `(quantile, ns)` of the merged histogram of delivery (round trip for echo), as far out as the samples reach.
+    pub merged_quantiles: Vec<(f64, u64)>,
+    /// The same of lag, for paced cells.
+    pub merged_lag_quantiles: Vec<(f64, u64)>,
+    /// The median delivery (round trip for echo) of each completed iteration, in nanoseconds, in order.
+    pub p50_by_iteration: Vec<f64>,
+    /// p99 of the same.
+    pub p99_by_iteration: Vec<f64>,
+    /// Usage over the window: `(ms since its start, server CPU share, server RSS bytes, client CPU share)`, the median over
+    /// iterations of each sample.
+    pub usage: Vec<(f64, f64, f64, f64)>,
+}
+
+/// Two servers in the same question.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The question: the cell's name without its server.
+    pub question: String,
+    /// What is compared.
+    pub metric: Metric,
+    /// The server whose figure is divided.
+    pub server: String,
+    /// The server it is divided by.
+    pub baseline: String,
+    /// Ratio `server / baseline`, paired by iteration.
+    pub ratio: Estimate,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
+/// What a comparison comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The server's figure is lower, and the interval excludes 1.
+    Lower,
+    /// The server's figure is higher, and the interval excludes 1.
+    Higher,
+    /// The interval holds 1: this run cannot tell them apart.
+    NoDifference,
+}
+
+/// A whole run, summed up.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The study's name.
+    pub study: String,
+    /// Iterations planned.
+    pub iterations: u32,
+    /// The cells, in the order of the study.
+    pub cells: Vec<CellSummary>,
+    /// Comparisons of each pair of servers in each question, on the metrics that decide it.
+    pub comparisons: Vec<Comparison>,
+}
