@@ -1,1 +1,34 @@
-fn main() {}
+//! A usual client: the probe's job on tokio-tungstenite, with its defaults, so that a report can show what such a client adds to
+//! the figures of the same server. Also records captures.
+
+mod capture;
+mod connection;
+mod measure;
+
+use clap::Parser;
+use tickbench_client_kit::{MeasureFlags, print_reply};
+use tickbench_record::{Request, Wait};
+
+/// The probe's job on tokio-tungstenite: what a usual client sees
+#[derive(Parser)]
+#[command(version)]
+enum Command {
+    /// Measures a server; prints one line of JSON
+    Measure(MeasureFlags),
+    /// Records what a server sends
+    Capture(capture::CaptureFlags),
+}
+
+fn main() -> anyhow::Result<()> {
+    let command = Command::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match command {
+        Command::Capture(flags) => runtime.block_on(capture::capture(&flags)),
+        Command::Measure(flags) => {
+            let request = Request::from(flags);
+            anyhow::ensure!(request.wait == Wait::Block, "a runtime sleeps until there is data: ask for --wait block");
+            print_reply(&runtime.block_on(measure::measure(request)))?;
+            Ok(())
+        }
+    }
+}

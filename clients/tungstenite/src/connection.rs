@@ -1,0 +1,93 @@
+//! One connection: opening it, and what it does until the window is over.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+
+use futures_util::{SinkExt, StreamExt};
+use tickbench_client_kit::{Failure, Poll, Progress, Sequence, Session, monotonic_ns};
+use tickbench_protocol::Stamps;
+use tickbench_record::{Encoding, Job, Request, Stage};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+pub(crate) type Socket = WebSocketStream<TcpStream>;
+
+/// Connects and upgrades. TCP_NODELAY is on, as in the probe.
+pub(crate) async fn open(server: SocketAddr, target: &str) -> Result<Socket, Failure> {
+    let failed = |reason: String| Failure::new(Stage::Connect, reason);
+    let stream =
+        TcpStream::connect(server).await.map_err(|cause| failed(format!("failed to connect to {server}: {cause}")))?;
+    stream.set_nodelay(true).map_err(|cause| failed(format!("failed to set TCP_NODELAY: {cause}")))?;
+    let (socket, _) = client_async(format!("ws://{server}{target}"), stream)
+        .await
+        .map_err(|cause| failed(format!("failed to upgrade {target}: {cause}")))?;
+    Ok(socket)
+}
+
+/// Does the request's job on one connection until the session says that the window is over.
+pub(crate) async fn run(mut socket: Socket, request: &Request, session: &RefCell<Session>) -> Result<(), Failure> {
+    let mut sequence = Sequence::default();
+    let payload = echo_message(request);
+    let mut sent_ns = 0;
+    if request.job == Job::Echo {
+        sent_ns = send(&mut socket, &payload, session).await?;
+    }
+    loop {
+        let Some(message) = next_message(&mut socket, session).await? else { continue };
+        let now_ns = monotonic_ns();
+        {
+            let mut session = session.borrow_mut();
+            session.recorder.read();
+            match request.job {
+                Job::Ticks => {
+                    let bytes = message.len();
+                    let stamps = stamps(&message).map_err(|reason| session.failure(reason))?;
+                    session.recorder.tick(&mut sequence, &stamps, bytes, now_ns);
+                }
+                Job::Echo if message == payload => session.recorder.round_trip(sent_ns, message.len(), now_ns),
+                Job::Echo => return Err(session.failure("the echo differs from what was sent")),
+            }
+            if session.advance(now_ns, Poll::Something)? == Progress::Over {
+                return Ok(());
+            }
+        }
+        if request.job == Job::Echo {
+            sent_ns = send(&mut socket, &payload, session).await?;
+        }
+    }
+}
+
+async fn send(socket: &mut Socket, payload: &Message, session: &RefCell<Session>) -> Result<u64, Failure> {
+    let sent_ns = monotonic_ns();
+    let sent = socket.send(payload.clone()).await;
+    sent.map_err(|cause| session.borrow().failure(format!("failed to send: {cause}")))?;
+    Ok(sent_ns)
+}
+
+/// The next data message; `None` for a control message, which the library has answered.
+async fn next_message(socket: &mut Socket, session: &RefCell<Session>) -> Result<Option<Message>, Failure> {
+    let failure = |reason: String| session.borrow().failure(reason);
+    match socket.next().await {
+        Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => Ok(Some(message)),
+        Some(Ok(Message::Close(_))) | None => Err(failure("the server closed the connection".into())),
+        Some(Ok(_)) => Ok(None),
+        Some(Err(cause)) => Err(failure(format!("failed to receive: {cause}"))),
+    }
+}
+
+fn stamps(message: &Message) -> Result<Stamps, String> {
+    let stamps = match message {
+        Message::Text(text) => Stamps::read_json(text.as_bytes()),
+        Message::Binary(bytes) => Stamps::read_binary(bytes),
+        _ => return Err("a control message has no stamps".into()),
+    };
+    stamps.map_err(|cause| cause.to_string())
+}
+
+fn echo_message(request: &Request) -> Message {
+    match request.encoding {
+        Encoding::Json => Message::text("x".repeat(request.size_bytes as usize)),
+        Encoding::Binary => Message::binary(vec![0xa5; request.size_bytes as usize]),
+    }
+}

@@ -1,0 +1,56 @@
+//! One measurement: every connection a task on one thread, as the runtime's users write it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tickbench_client_kit::{Failure, Poll, Session, monotonic_ns, ticks_target};
+use tickbench_record::{Job, Observation, Reply, Request};
+use tokio::task::{JoinSet, LocalSet};
+
+use crate::connection;
+
+pub(crate) async fn measure(request: Request) -> Reply {
+    match LocalSet::new().run_until(observe(Rc::new(request))).await {
+        Ok(observation) => Reply::Completed(Box::new(observation)),
+        Err(failure) => failure.into(),
+    }
+}
+
+async fn observe(request: Rc<Request>) -> Result<Observation, Failure> {
+    let target = match request.job {
+        Job::Ticks => ticks_target(&request),
+        Job::Echo => "/echo".to_owned(),
+    };
+    let started_ns = monotonic_ns();
+    let mut sockets = Vec::new();
+    for _ in 0..request.connections {
+        sockets.push(connection::open(request.server, &target).await?);
+    }
+    let session = Rc::new(RefCell::new(Session::begin(&request, monotonic_ns() - started_ns)?));
+    let mut tasks = JoinSet::new();
+    for socket in sockets {
+        let (request, session) = (Rc::clone(&request), Rc::clone(&session));
+        tasks.spawn_local(async move { connection::run(socket, &request, &session).await });
+    }
+    tasks.spawn_local(watch(Rc::clone(&session)));
+    // The first task that ends, ends the measurement: the window is over for all of them, or one has failed.
+    let ended = tasks.join_next().await.expect("there is a task a connection");
+    let closed_ns = monotonic_ns();
+    ended.expect("no task panics and none was aborted")?;
+    tasks.shutdown().await;
+    let session = Rc::into_inner(session).expect("all tasks are gone").into_inner();
+    session.finish(closed_ns)
+}
+
+/// Notices a stall while no connection brings anything.
+async fn watch(session: Rc<RefCell<Session>>) -> Result<(), Failure> {
+    loop {
+        let sleep_ns = session.borrow().longest_sleep_ns();
+        tokio::time::sleep(Duration::from_nanos(sleep_ns)).await;
+        let progress = session.borrow_mut().advance(monotonic_ns(), Poll::Nothing)?;
+        if progress == tickbench_client_kit::Progress::Over {
+            return Ok(());
+        }
+    }
+}
