@@ -7,6 +7,8 @@ use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerial
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::Bucket;
+
 /// The largest value that is told apart from larger ones, in nanoseconds: 60 s.
 pub const HIGHEST_NS: u64 = 60_000_000_000;
 
@@ -57,6 +59,9 @@ pub enum DistributionError {
     /// The bytes are no compressed V2 histogram.
     #[error("histogram is not a compressed HdrHistogram V2: {0}")]
     Histogram(#[from] hdrhistogram::serialization::DeserializeError),
+    /// The bytes are not laid out as a compressed V2 histogram is.
+    #[error("histogram is not a compressed HdrHistogram V2: {0}")]
+    Layout(&'static str),
 }
 
 impl Distribution {
@@ -85,5 +90,11 @@ impl Distribution {
     pub fn histogram(&self) -> Result<Histogram<u64>, DistributionError> {
         let bytes = STANDARD.decode(&self.histogram)?;
         Ok(Deserializer::new().deserialize(&mut bytes.as_slice())?)
+    }
+
+    /// The filled buckets of the histogram, smallest value first: all that merging needs, some ten times as fast as
+    /// [`histogram`](Distribution::histogram).
+    pub fn buckets(&self) -> Result<Vec<Bucket>, DistributionError> {
+        crate::buckets::read(&STANDARD.decode(&self.histogram)?)
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Everything besides the study that a figure depends on. What could not be read is `None`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Environment {
     /// Version of tickbench.
     pub tickbench_version: String,
@@ -25,6 +25,25 @@ pub struct Environment {
     pub clients: Vec<BuiltServer>,
     /// What a reader must know before believing the figures, a sentence each.
     pub warnings: Vec<String>,
+    /// The server that the manifest marks as the floor: the same job with no framework. Figures are also shown as ratios to it.
+    #[serde(default)]
+    pub baseline: Option<String>,
+    /// Where the run's time went; `None` while it has not ended.
+    #[serde(default)]
+    pub spent: Option<Spent>,
+}
+
+/// Where the wall time of a run went, its resumed parts included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Spent {
+    /// Building servers and clients.
+    pub building_ns: u64,
+    /// Verifying servers before they were timed.
+    pub verifying_ns: u64,
+    /// Executing the plan: launching, warming up, measuring, ending.
+    pub executing_ns: u64,
+    /// The part of executing that lay in measured windows, warm-ups not counted.
+    pub measuring_ns: u64,
 }
 
 /// The machine and its settings.

@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** this crate imports no other crate of the workspace.
 
+mod buckets;
 mod cell;
 mod distribution;
 mod environment;
@@ -12,11 +13,12 @@ mod measurement;
 mod run;
 mod study;
 
+pub use buckets::Bucket;
 pub use cell::{Arrival, Cell, Client, Encoding, Flush, Lane, ScenarioKind, Wait};
 pub use distribution::{
     Distribution, DistributionError, HIGHEST_NS, SIGNIFICANT_DIGITS, new_histogram, samples_needed,
 };
-pub use environment::{BuiltServer, Cores, Environment, Machine, SkippedServer};
+pub use environment::{BuiltServer, Cores, Environment, Machine, SkippedServer, Spent};
 pub use exchange::{Check, Job, Reply, Request};
 pub use measurement::{Measurement, Observation, Outcome, Stage, Usage, UsageSamples};
 pub use run::{MeasurementLog, RunError, RunFolder};

@@ -1,5 +1,7 @@
 //! One stored iteration of one cell: a line of `measurements.jsonl`.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Cell, Distribution};
@@ -56,6 +58,19 @@ pub enum Stage {
     Audit,
     /// Ending server and client.
     End,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Stage::Launch => "launch",
+            Stage::Connect => "connect",
+            Stage::Warmup => "warmup",
+            Stage::Measure => "measure",
+            Stage::Audit => "audit",
+            Stage::End => "end",
+        })
+    }
 }
 
 /// What a client saw in the measured window.

@@ -60,15 +60,22 @@ pub enum RunError {
 impl RunFolder {
     /// Makes a new, empty run; the folder may exist if it is empty.
     pub fn create(path: &Path) -> Result<RunFolder, RunError> {
+        RunFolder::check_vacant(path)?;
         let run = RunFolder { path: path.into() };
-        if path.exists() {
-            let mut entries = path.read_dir().map_err(|cause| run.io("open", path, cause))?;
-            if entries.next().is_some() {
-                return Err(RunError::Occupied(path.into()));
-            }
-        }
         std::fs::create_dir_all(run.graphs()).map_err(|cause| run.io("create", path, cause))?;
         Ok(run)
+    }
+
+    /// Makes sure that [`create`](RunFolder::create) would not write over anything. Writes nothing.
+    pub fn check_vacant(path: &Path) -> Result<(), RunError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let io = |cause| RunError::Io { verb: "open", path: path.into(), cause };
+        match path.read_dir().map_err(io)?.next() {
+            Some(_) => Err(RunError::Occupied(path.into())),
+            None => Ok(()),
+        }
     }
 
     /// Opens a run that exists.

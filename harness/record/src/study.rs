@@ -150,7 +150,7 @@ impl Study {
                 return senseless(format!("two scenarios are named {:?}: rename one", scenario.name));
             }
             scenario
-                .check()
+                .check(self.feed.is_some())
                 .map_err(|what| StudyError::Senseless(format!("scenario {:?}: {what}", scenario.name)))?;
         }
         Ok(())
@@ -173,14 +173,22 @@ impl Study {
 }
 
 impl Scenario {
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, has_feed: bool) -> Result<(), String> {
         if self.window_ms == 0 {
             return Err("window_ms is 0: set the length of the measured window".into());
         }
         if !(self.rate_per_s >= 0.0 && self.rate_per_s.is_finite()) {
             return Err(format!("rate_per_s is {}: set a number from 0 up", self.rate_per_s));
         }
-        if matches!(self.kind, ScenarioKind::Latency | ScenarioKind::Scaling) && self.rate_per_s == 0.0 {
+        let recorded = self.arrival == Arrival::Recorded;
+        if recorded && !has_feed {
+            return Err("arrival is recorded, and the study has no feed: name a capture with feed".into());
+        }
+        if recorded && self.rate_per_s > 0.0 {
+            return Err("arrival is recorded, so the capture sets the pace: leave rate_per_s out".into());
+        }
+        let paced = matches!(self.kind, ScenarioKind::Latency | ScenarioKind::Scaling);
+        if paced && !recorded && self.rate_per_s == 0.0 {
             return Err(format!("a {} scenario needs rate_per_s above 0", self.kind));
         }
         if self.kind == ScenarioKind::Throughput && self.rate_per_s > 0.0 {
@@ -256,4 +264,66 @@ struct Shape {
     flush: Flush,
     connections: u32,
     size_bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(more: &str) -> Result<Study, String> {
+        let text = format!(
+            "name = 't'\niterations = 2\n[[scenario]]\nname = 's'\nkind = 'latency'\nwait = 'spin'\nwarmup_ms = 1\n\
+             window_ms = 1\n{more}"
+        );
+        Study::from_toml(&text).map_err(|cause| cause.to_string())
+    }
+
+    #[test]
+    fn defaults_are_spelled_out_when_written() {
+        let study = read("rate_per_s = 5\n").unwrap();
+        let text = study.to_toml();
+        for line in ["stall_ms = 2000", "lanes = [\"default\"]", "arrival = \"constant\"", "size_bytes = [0]"]
+        {
+            assert!(text.contains(line), "{line} is missing from {text}");
+        }
+        assert_eq!(Study::from_toml(&text).unwrap(), study);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_the_way_out() {
+        for (more, words) in [
+            ("", "needs rate_per_s above 0"),
+            ("rate_per_s = -1\n", "set a number from 0 up"),
+            ("rate_per_s = 5\nconnections = [0]\n", "each entry is at least 1"),
+            ("rate_per_s = 5\nencodings = []\n", "encodings is empty"),
+            ("arrival = 'recorded'\n", "name a capture with feed"),
+            (
+                "rate_per_s = 5\n[[scenario]]\nname = 's'\nkind = 'echo'\nwait = 'spin'\nwarmup_ms = 1\nwindow_ms = 1\n",
+                "rename one",
+            ),
+        ] {
+            let refusal = read(more).unwrap_err();
+            assert!(refusal.contains(words), "{more:?}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_capture_may_set_the_pace() {
+        let text =
+            read("rate_per_s = 5\n").unwrap().to_toml().replace("name = \"t\"", "name = \"t\"\nfeed = \"f\"");
+        let recorded = text.replace("constant", "recorded");
+        assert!(Study::from_toml(&recorded).unwrap_err().to_string().contains("leave rate_per_s out"));
+        assert!(Study::from_toml(&recorded.replace("rate_per_s = 5.0", "rate_per_s = 0.0")).is_ok());
+        assert!(Study::from_toml(&text).is_ok(), "its payloads may also come at a rate of one's own");
+    }
+
+    #[test]
+    fn cells_come_in_the_order_of_the_study_and_only_where_supported() {
+        let study = read("rate_per_s = 5\nencodings = ['json', 'binary']\nservers = ['b', 'a']\n").unwrap();
+        let servers = ["a", "b", "c"].map(String::from);
+        let cells = study.cells(&servers, |cell| cell.server != "b" || cell.encoding == Encoding::Json);
+        let names: Vec<String> =
+            cells.iter().map(|cell| format!("{} {}", cell.encoding, cell.server)).collect();
+        assert_eq!(names, ["json a", "json b", "binary a"]);
+    }
 }

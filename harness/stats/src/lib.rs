@@ -1,5 +1,28 @@
 //! Estimates with intervals, comparisons and verdicts. Pure: no I/O, no clock, seeded.
+//!
+//! The iteration is the unit of statistics. An iteration's quantiles are one observation, and a cell's estimate is their
+//! median with a 95 % percentile interval from 2,000 resamples of the iterations. Where single iterations hold too few
+//! samples for a quantile, as they often do for p99.9, the histograms of all iterations are merged and the quantile is
+//! that of the merged histogram; its interval comes from merging anew the iterations of each resample. A quantile that
+//! even all samples together do not support is absent.
 
+mod bottleneck;
+mod compare;
+mod executions;
+mod figure;
+mod holm;
+mod merged;
+mod metric;
+mod random;
+mod ranking;
+mod resample;
+mod signed_rank;
+mod summarize;
 mod summary;
+mod usage;
 
+pub use bottleneck::{Bottleneck, CLIENT_BUSY, SERVER_BUSY};
+pub use compare::FAMILY_ERROR;
+pub use ranking::Place;
+pub use summarize::SummaryError;
 pub use summary::{CellSummary, Comparison, Estimate, Failure, Metric, Series, Summary, Verdict};

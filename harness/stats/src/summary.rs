@@ -1,12 +1,15 @@
 //! What a run comes to: `summary.json`, and what graphs and report are drawn from.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 use tickbench_record::Cell;
 
 /// A value with the interval in which it lies with 95 % confidence. Bootstrapped over iterations.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
-    /// The value: the median over iterations, unless said otherwise.
+    /// The value: the median over iterations, or the quantile of all iterations' samples merged
+    /// ([`CellSummary::merged`] tells which).
     pub estimate: f64,
     /// Lower end of the interval.
     pub low: f64,
@@ -76,7 +79,10 @@ pub struct CellSummary {
     /// Messages received over all iterations.
     pub received: u64,
     /// The figures that could be had. A metric that is absent could not.
-    pub estimates: std::collections::BTreeMap<Metric, Estimate>,
+    pub estimates: BTreeMap<Metric, Estimate>,
+    /// The quantiles for which single iterations hold too few samples: their estimates are those of the iterations'
+    /// merged histogram, with the interval of resampled iterations. All others are medians over iterations.
+    pub merged: BTreeSet<Metric>,
     /// What the graphs draw besides estimates; left out of `summary.json`.
     #[serde(skip)]
     pub series: Series,
@@ -118,8 +124,10 @@ pub struct Comparison {
     pub server: String,
     /// The server it is divided by.
     pub baseline: String,
-    /// Ratio `server / baseline`, paired by iteration.
+    /// Ratio `server / baseline` of the two estimates over the iterations that both completed, which are resampled together.
     pub ratio: Estimate,
+    /// Two-sided p of the signed-rank test on the iterations' log ratios, corrected by Holm over the scenario's comparisons.
+    pub p: f64,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -128,11 +136,11 @@ pub struct Comparison {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The server's figure is lower, and the interval excludes 1.
+    /// The server's figure is lower: the interval excludes 1, and the corrected test rejects equality at 5 %.
     Lower,
-    /// The server's figure is higher, and the interval excludes 1.
+    /// The server's figure is higher: the interval excludes 1, and the corrected test rejects equality at 5 %.
     Higher,
-    /// The interval holds 1: this run cannot tell them apart.
+    /// This run cannot tell them apart.
     NoDifference,
 }
 

@@ -1,0 +1,167 @@
+//! The filled buckets of a stored histogram, read without unfolding it.
+//!
+//! A report merges thousands of histograms of a few hundred filled buckets each. Unfolding one first makes an array of some
+//! 27,000 counters; this reader takes the buckets straight from the HdrHistogram V2 encoding: a header, then each counter as
+//! a zigzag LEB128 number, where −n stands for n empty counters.
+
+use std::io::Read;
+
+use flate2::bufread::ZlibDecoder;
+
+use crate::DistributionError;
+
+/// A filled bucket of a histogram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bucket {
+    /// The highest value that the histogram does not tell from the others in the bucket: what its quantiles report.
+    pub value: u64,
+    /// How many samples.
+    pub count: u64,
+}
+
+const COMPRESSED_COOKIE: u32 = 0x1c84_9314;
+const COOKIE: u32 = 0x1c84_9313;
+const HEADER_BYTES: usize = 40;
+
+/// Reads the compressed V2 encoding.
+pub(crate) fn read(compressed: &[u8]) -> Result<Vec<Bucket>, DistributionError> {
+    let (cookie, rest) = take(compressed)?;
+    let (_length, deflated) = take::<4>(rest)?;
+    if u32::from_be_bytes(cookie) != COMPRESSED_COOKIE {
+        return Err(DistributionError::Layout(
+            "it does not begin with the mark of a compressed V2 histogram",
+        ));
+    }
+    let mut bytes = Vec::with_capacity(4096);
+    ZlibDecoder::new(deflated)
+        .read_to_end(&mut bytes)
+        .map_err(|_| DistributionError::Layout("its compressed part is damaged"))?;
+    let header = bytes.get(..HEADER_BYTES).ok_or(CUT_OFF)?;
+    let u32_at = |at: usize| u32::from_be_bytes(std::array::from_fn(|byte| header[at + byte]));
+    let u64_at = |at: usize| u64::from_be_bytes(std::array::from_fn(|byte| header[at + byte]));
+    let (length, digits, lowest) = (u32_at(4) as usize, u32_at(12), u64_at(16));
+    if u32_at(0) != COOKIE || u32_at(8) != 0 || !(1..=5).contains(&digits) || lowest == 0 {
+        return Err(DistributionError::Layout("its header is not that of a V2 histogram"));
+    }
+    let counters = bytes.get(HEADER_BYTES..HEADER_BYTES + length).ok_or(CUT_OFF)?;
+    filled(counters, Scale::new(digits, lowest))
+}
+
+const CUT_OFF: DistributionError = DistributionError::Layout("it is cut off");
+
+fn take<const N: usize>(bytes: &[u8]) -> Result<([u8; N], &[u8]), DistributionError> {
+    bytes.split_first_chunk::<N>().map(|(first, rest)| (*first, rest)).ok_or(CUT_OFF)
+}
+
+fn filled(mut counters: &[u8], scale: Scale) -> Result<Vec<Bucket>, DistributionError> {
+    let (mut buckets, mut index) = (Vec::new(), 0u64);
+    while !counters.is_empty() {
+        let (zigzag, rest) = leb128(counters).ok_or(CUT_OFF)?;
+        counters = rest;
+        let number = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
+        if number < 0 {
+            index = index.checked_add(number.unsigned_abs()).ok_or(BEYOND)?;
+            continue;
+        }
+        if number > 0 {
+            buckets.push(Bucket { value: scale.highest_in(index).ok_or(BEYOND)?, count: number as u64 });
+        }
+        index += 1;
+    }
+    Ok(buckets)
+}
+
+const BEYOND: DistributionError = DistributionError::Layout("it counts values beyond the largest number");
+
+/// A number in sevens of bits, the lowest first; a ninth byte holds eight.
+fn leb128(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0;
+    for (at, &byte) in bytes.iter().enumerate().take(9) {
+        let is_last = byte & 0x80 == 0 || at == 8;
+        let bits = if at == 8 { byte } else { byte & 0x7f };
+        number |= u64::from(bits) << (7 * at);
+        if is_last {
+            return Some((number, &bytes[at + 1..]));
+        }
+    }
+    None
+}
+
+/// How counters map to values: the first `2 × half` are `unit` apart, then every `half` of them twice as far.
+struct Scale {
+    unit_bits: u32,
+    half_bits: u32,
+}
+
+impl Scale {
+    fn new(digits: u32, lowest: u64) -> Scale {
+        let told_apart = 2 * 10u64.pow(digits);
+        Scale { unit_bits: lowest.ilog2(), half_bits: told_apart.next_power_of_two().ilog2() - 1 }
+    }
+
+    /// The highest value counted at an index; `None` beyond 64 bits.
+    fn highest_in(&self, index: u64) -> Option<u64> {
+        let half = 1u64 << self.half_bits;
+        let doublings = (index >> self.half_bits).saturating_sub(1);
+        let steps = if index < half { index } else { half + (index & (half - 1)) };
+        let bits = u32::try_from(doublings).ok()?.checked_add(self.unit_bits)?;
+        if bits >= steps.leading_zeros() + u32::from(steps == 0) {
+            return None;
+        }
+        Some((steps << bits) + ((1u64 << bits) - 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hdrhistogram::Histogram;
+    use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::new_histogram;
+
+    fn stored(histogram: &Histogram<u64>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new().serialize(histogram, &mut bytes).unwrap();
+        bytes
+    }
+
+    fn unfolded(histogram: &Histogram<u64>) -> Vec<Bucket> {
+        let bucket = |value: u64, count| Bucket { value: histogram.highest_equivalent(value), count };
+        histogram.iter_recorded().map(|r| bucket(r.value_iterated_to(), r.count_at_value())).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_unfolded_histogram(
+            values in proptest::collection::vec((0u64..70_000_000_000, 0u32..36, 1u64..1_000_000), 0..60),
+        ) {
+            let mut histogram = new_histogram();
+            for (value, shift, count) in values {
+                histogram.saturating_record_n(value >> shift, count);
+            }
+            prop_assert_eq!(read(&stored(&histogram)).unwrap(), unfolded(&histogram));
+        }
+
+        #[test]
+        fn other_bounds_and_digits(low in 1u64..5000, digits in 1u8..=5, values in proptest::collection::vec(0u64..10_000_000, 1..20)) {
+            let mut histogram = Histogram::new_with_bounds(low, 20_000_000, digits).unwrap();
+            values.iter().for_each(|&value| histogram.record(value).unwrap());
+            prop_assert_eq!(read(&stored(&histogram)).unwrap(), unfolded(&histogram));
+        }
+
+        #[test]
+        fn damage_is_an_error_and_no_panic(at in 0usize..200, byte in any::<u8>(), cut in 0usize..200) {
+            let mut histogram = new_histogram();
+            (1..200).for_each(|n| histogram += n * n * n);
+            let mut bytes = stored(&histogram);
+            if let Some(place) = bytes.get_mut(at) {
+                *place = byte;
+            }
+            let _ = read(&bytes);
+            bytes.truncate(cut);
+            prop_assert!(read(&bytes).is_err());
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What a flood really measured: the server, or what stood beside it.
+
+use serde::Serialize;
+use tickbench_record::ScenarioKind;
+
+use crate::{CellSummary, Metric};
+
+/// A server that uses at least this share of its core is what limits a flood.
+pub const SERVER_BUSY: f64 = 0.95;
+
+/// A client that uses at least this share of its core may be what limits a flood.
+pub const CLIENT_BUSY: f64 = 0.80;
+
+/// Why a flood's rate is no verdict on its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bottleneck {
+    /// The client was busy and the server was not: the rate is the client's.
+    ClientBound,
+    /// Neither was busy: something else held them back.
+    Idle,
+    /// The server's CPU time could not be read, so nobody knows.
+    Unknown,
+}
+
+impl CellSummary {
+    /// Why this cell's rate is no verdict on its server; `None` where it is one, and for all that is no flood.
+    pub fn bottleneck(&self) -> Option<Bottleneck> {
+        let share = |metric| self.estimates.get(&metric).map(|share| share.estimate);
+        if self.cell.kind != ScenarioKind::Throughput || self.completed == 0 {
+            return None;
+        }
+        match (share(Metric::ServerCpuShare), share(Metric::ClientCpuShare)) {
+            (None, _) => Some(Bottleneck::Unknown),
+            (Some(server), _) if server >= SERVER_BUSY => None,
+            (Some(_), Some(client)) if client >= CLIENT_BUSY => Some(Bottleneck::ClientBound),
+            (Some(_), _) => Some(Bottleneck::Idle),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The measurements of a run, grouped by cell in the order of the study.
+
+use std::collections::BTreeMap;
+
+use tickbench_record::{Cell, Measurement, Outcome, Study};
+
+use crate::figure::Completed;
+use crate::{Failure, SummaryError};
+
+/// Every execution of one cell.
+pub(crate) struct Executions<'a> {
+    pub(crate) cell: Cell,
+    pub(crate) completed: Completed<'a>,
+    pub(crate) failures: Vec<Failure>,
+}
+
+/// Groups measurements. Cells without any are left out.
+pub(crate) fn group<'a>(
+    study: &Study,
+    measurements: &'a [Measurement],
+) -> Result<Vec<Executions<'a>>, SummaryError> {
+    let cells = study.cells(&servers(study, measurements), |_| true);
+    let mut by_cell: Vec<BTreeMap<u32, &Measurement>> = cells.iter().map(|_| BTreeMap::new()).collect();
+    for measurement in measurements {
+        let at = cells.iter().position(|cell| *cell == measurement.cell).ok_or_else(|| {
+            SummaryError::ForeignCell { cell: measurement.cell.to_string(), iteration: measurement.iteration }
+        })?;
+        if by_cell[at].insert(measurement.iteration, measurement).is_some() {
+            return Err(SummaryError::Twice {
+                cell: measurement.cell.to_string(),
+                iteration: measurement.iteration,
+            });
+        }
+    }
+    let executed = cells.into_iter().zip(by_cell).filter(|(_, executions)| !executions.is_empty());
+    Ok(executed.map(|(cell, executions)| Executions::of(cell, executions.into_values())).collect())
+}
+
+/// The study's servers, or where it asks all of the manifest's, those that were measured.
+fn servers(study: &Study, measurements: &[Measurement]) -> Vec<String> {
+    let mut measured: Vec<&String> =
+        measurements.iter().map(|measurement| &measurement.cell.server).collect();
+    measured.sort_unstable();
+    measured.dedup();
+    let unlisted = measured.into_iter().filter(|server| !study.servers.contains(server));
+    study.servers.iter().chain(unlisted).cloned().collect()
+}
+
+impl<'a> Executions<'a> {
+    fn of(cell: Cell, measurements: impl Iterator<Item = &'a Measurement>) -> Executions<'a> {
+        let (mut completed, mut reasons) = (Completed::new(), BTreeMap::<String, usize>::new());
+        for measurement in measurements {
+            match (&measurement.outcome, &measurement.observation) {
+                (Outcome::Failed { stage, reason }, _) => {
+                    *reasons.entry(format!("{stage}: {reason}")).or_default() += 1;
+                }
+                (Outcome::Completed, Some(seen)) => {
+                    completed.insert(measurement.iteration, seen);
+                }
+                (Outcome::Completed, None) => {
+                    *reasons
+                        .entry("record: it completed, but its figures are missing".into())
+                        .or_default() += 1;
+                }
+            }
+        }
+        let mut failures: Vec<Failure> =
+            reasons.into_iter().map(|(reason, count)| Failure { reason, count }).collect();
+        failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
+        Executions { cell, completed, failures }
+    }
+}

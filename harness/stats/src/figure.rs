@@ -1,0 +1,68 @@
+//! One metric of one cell, or of two cells side by side: its estimate and how it varies over resampled iterations.
+
+use std::collections::BTreeMap;
+
+use tickbench_record::{DistributionError, Observation, samples_needed};
+
+use crate::merged::Merged;
+use crate::metric::{Latency, Source};
+use crate::resample::{Tables, interval, median};
+use crate::{Estimate, Metric};
+
+/// What a cell's completed iterations saw, by iteration.
+pub(crate) type Completed<'a> = BTreeMap<u32, &'a Observation>;
+
+/// A figure and the same figure in each resample of the iterations.
+pub(crate) struct Figure {
+    pub(crate) value: f64,
+    pub(crate) resampled: Vec<f64>,
+}
+
+impl Figure {
+    /// The estimate with its interval, or `None` where a number in it is none.
+    pub(crate) fn estimate(self, iterations: usize) -> Option<Estimate> {
+        let (low, high) = interval(self.resampled)?;
+        let finite = [self.value, low, high].iter().all(|number| number.is_finite());
+        finite.then_some(Estimate { estimate: self.value, low, high, iterations })
+    }
+}
+
+/// Whether every one of the iterations has the metric, with the samples that it needs.
+pub(crate) fn is_in_each(metric: Metric, completed: &Completed) -> bool {
+    match metric.source() {
+        Source::Quantile(latency, quantile) => completed.values().all(|seen| {
+            latency.of(seen).is_some_and(|distribution| distribution.count >= samples_needed(quantile.q()))
+        }),
+        Source::Value(value) => completed.values().all(|seen| value(seen).is_some()),
+    }
+}
+
+/// The metric of each iteration that has it, in order.
+pub(crate) fn values(metric: Metric, completed: &Completed) -> Vec<f64> {
+    match metric.source() {
+        Source::Quantile(latency, quantile) => {
+            completed.values().filter_map(|seen| Some(quantile.of(latency.of(seen)?) as f64)).collect()
+        }
+        Source::Value(value) => completed.values().filter_map(|seen| value(seen)).collect(),
+    }
+}
+
+/// The median over iterations, with its interval; `None` of no values.
+pub(crate) fn median_estimate(mut values: Vec<f64>, tables: &Tables) -> Option<Estimate> {
+    values.sort_by(f64::total_cmp);
+    let value = median(&values)?;
+    let resampled = tables.over(values.len()).medians(&values);
+    Figure { value, resampled }.estimate(values.len())
+}
+
+/// The quantile of the merged iterations, or `None` where even together they have too few samples.
+pub(crate) fn merged_figure(q: f64, merged: &Merged, iterations: usize, tables: &Tables) -> Option<Figure> {
+    let value = merged.quantile(q)? as f64;
+    let resampled = merged.quantiles(q, &tables.over(iterations))?;
+    Some(Figure { value, resampled })
+}
+
+/// Merges one latency of all iterations.
+pub(crate) fn merge(completed: &Completed, latency: Latency) -> Result<Merged, DistributionError> {
+    Merged::of(completed.values().map(|seen| latency.of(seen)))
+}

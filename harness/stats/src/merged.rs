@@ -1,0 +1,170 @@
+//! The samples of several iterations as one histogram, weighted anew for each resample of the iterations.
+
+use tickbench_record::{Bucket, Distribution, DistributionError, samples_needed};
+
+use crate::resample::Resamples;
+
+/// Histograms of one figure over the iterations of a cell, merged and still apart: each bucket knows its iteration.
+pub(crate) struct Merged {
+    /// The filled buckets of all iterations, the largest value first: quantiles of a tail need only the front.
+    shares: Vec<Share>,
+    /// Samples of each iteration.
+    samples: Vec<u64>,
+}
+
+/// What one iteration has in a bucket.
+struct Share {
+    /// The highest value that the histogram does not tell from those in the bucket.
+    value: u64,
+    iteration: usize,
+    count: u64,
+}
+
+impl Merged {
+    /// Merges one distribution an iteration; an iteration without samples has none.
+    pub(crate) fn of<'a>(
+        distributions: impl Iterator<Item = Option<&'a Distribution>>,
+    ) -> Result<Merged, DistributionError> {
+        let (mut shares, mut samples) = (Vec::new(), Vec::new());
+        for (iteration, distribution) in distributions.enumerate() {
+            let mut total = 0;
+            if let Some(distribution) = distribution {
+                // The largest first, so that the sort below finds one run an iteration and only has to merge them.
+                for Bucket { value, count } in distribution.buckets()?.into_iter().rev() {
+                    shares.push(Share { value, iteration, count });
+                    total += count;
+                }
+            }
+            samples.push(total);
+        }
+        shares.sort_by_key(|share: &Share| std::cmp::Reverse(share.value));
+        Ok(Merged { shares, samples })
+    }
+
+    /// All samples.
+    pub(crate) fn count(&self) -> u64 {
+        self.samples.iter().sum()
+    }
+
+    /// The quantile of all samples, or `None` where they are too few for it.
+    pub(crate) fn quantile(&self, q: f64) -> Option<u64> {
+        let enough = self.count() >= samples_needed(q);
+        if enough { self.weighted_quantile(q, |_| 1) } else { None }
+    }
+
+    /// The quantile in each resample of the iterations; `None` where so many iterations are empty that a resample is.
+    pub(crate) fn quantiles(&self, q: f64, resamples: &Resamples) -> Option<Vec<f64>> {
+        let quantile = |row: &[u32]| self.weighted_quantile(q, |iteration| u64::from(row[iteration]));
+        resamples.rows().map(|row| Some(quantile(row)? as f64)).collect()
+    }
+
+    /// `(quantile, value)` along the curve of all samples, evenly over log 1/(1 − q), as far as the samples reach.
+    pub(crate) fn curve(&self) -> Vec<(f64, u64)> {
+        const POINTS_A_DECADE: u32 = 20;
+        let along = (0..).map(|point| 1.0 - 10f64.powf(-f64::from(point) / f64::from(POINTS_A_DECADE)));
+        let total = self.count();
+        let mut quantiles: Vec<f64> = along.take_while(|&q| samples_needed(q) <= total).collect();
+        if samples_needed(0.5) <= total {
+            quantiles.push(0.5);
+        }
+        quantiles.sort_by(f64::total_cmp);
+        let (mut curve, mut passed) = (Vec::with_capacity(quantiles.len()), 0);
+        let mut shares = self.shares.iter().rev();
+        let mut share = shares.next();
+        for q in quantiles {
+            let rank = rank(q, total);
+            while let Some(Share { count, .. }) = share.filter(|share| passed + share.count < rank) {
+                passed += count;
+                share = shares.next();
+            }
+            curve.extend(share.map(|share| (q, share.value)));
+        }
+        curve
+    }
+
+    fn weighted_quantile(&self, q: f64, weight: impl Fn(usize) -> u64) -> Option<u64> {
+        let total: u64 = self.samples.iter().enumerate().map(|(at, &samples)| weight(at) * samples).sum();
+        let above = total.checked_sub(rank(q, total))?;
+        let mut passed = 0;
+        let reached = self.shares.iter().find(|share| {
+            passed += weight(share.iteration) * share.count;
+            passed > above
+        })?;
+        Some(reached.value)
+    }
+}
+
+/// Which of so many samples, the smallest being 1, is the quantile: the same as HdrHistogram's.
+fn rank(q: f64, total: u64) -> u64 {
+    ((q * total as f64).ceil() as u64).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use tickbench_record::new_histogram;
+
+    use super::*;
+    use crate::random::SplitMix64;
+
+    fn samples(iterations: usize, each: usize) -> Vec<Vec<u64>> {
+        let mut random = SplitMix64::new(2);
+        let mut value =
+            || 1_000 + random.next_u64() % 1_000 + random.next_u64() % 50 * (random.next_u64() % 900);
+        (0..iterations).map(|_| (0..each).map(|_| value()).collect()).collect()
+    }
+
+    fn distributions(samples: &[Vec<u64>]) -> Vec<Distribution> {
+        let distribution = |values: &Vec<u64>| {
+            let mut histogram = new_histogram();
+            values.iter().for_each(|&value| histogram += value);
+            Distribution::of(&histogram).unwrap()
+        };
+        samples.iter().map(distribution).collect()
+    }
+
+    #[test]
+    fn merged_quantiles_are_those_of_all_values_sorted() {
+        let samples = samples(7, 3_000);
+        let merged = Merged::of(distributions(&samples).iter().map(Some)).unwrap();
+        let mut sorted: Vec<u64> = samples.concat();
+        sorted.sort_unstable();
+        assert_eq!(merged.count(), 21_000);
+        for q in [0.0f64, 0.5, 0.9, 0.99, 0.999] {
+            let exact = sorted[((q * 21_000.0).ceil() as usize).max(1) - 1];
+            let ns = merged.quantile(q).unwrap();
+            assert!(ns >= exact && ns as f64 <= exact as f64 * 1.001, "{q}: {ns} for {exact}");
+        }
+        assert_eq!(merged.quantile(0.9999), None, "21,000 samples are too few for p99.99");
+    }
+
+    #[test]
+    fn merged_and_weighted_quantiles_are_those_of_added_histograms() {
+        let (samples, weights) = (samples(5, 2_000), [2u32, 0, 1, 0, 2]);
+        let distributions = distributions(&samples);
+        let merged = Merged::of(distributions.iter().map(Some)).unwrap();
+        let mut added = new_histogram();
+        for (distribution, &times) in distributions.iter().zip(&weights) {
+            (0..times).for_each(|_| added.add(distribution.histogram().unwrap()).unwrap());
+        }
+        for q in [0.1, 0.5, 0.9, 0.99, 0.999] {
+            let weighted = merged.weighted_quantile(q, |at| u64::from(weights[at]));
+            assert_eq!(weighted, Some(added.value_at_quantile(q)), "{q}");
+        }
+    }
+
+    #[test]
+    fn the_curve_ends_where_ten_samples_are_left() {
+        let samples = samples(4, 2_500);
+        let curve = Merged::of(distributions(&samples).iter().map(Some)).unwrap().curve();
+        assert_eq!(curve.first().unwrap().0, 0.0);
+        assert!((curve.last().unwrap().0 - 0.999).abs() < 1e-12, "10,000 samples reach p99.9");
+        assert!(curve.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
+    }
+
+    #[test]
+    fn nothing_has_no_quantile() {
+        let empty = Merged::of([None, None].into_iter()).unwrap();
+        assert_eq!((empty.count(), empty.weighted_quantile(0.5, |_| 1)), (0, None));
+        assert!(empty.curve().is_empty());
+    }
+}

@@ -1,0 +1,305 @@
+//! Summaries of small runs, made by hand or drawn from a fixed seed.
+
+use tickbench_record::{
+    Cell, Distribution, Measurement, Observation, Outcome, Stage, Study, Usage, new_histogram,
+};
+use tickbench_stats::{Bottleneck, Metric, Summary, SummaryError, Verdict};
+
+fn study(servers: &[&str], scenarios: &str) -> Study {
+    let servers = servers.iter().map(|server| format!("{server:?}")).collect::<Vec<_>>().join(", ");
+    let head = format!("name = \"small\"\niterations = 40\nseed = 3\nservers = [{servers}]\n");
+    Study::from_toml(&(head + scenarios)).unwrap()
+}
+
+fn scenario(name: &str, kind: &str, more: &str) -> String {
+    format!(
+        "[[scenario]]\nname = {name:?}\nkind = {kind:?}\nwait = \"spin\"\nwarmup_ms = 1\nwindow_ms = 1\n{more}\n"
+    )
+}
+
+fn cells(study: &Study) -> Vec<Cell> {
+    study.cells(&study.servers, |_| true)
+}
+
+/// An observation with a rate and nothing else.
+fn rate(messages_per_s: f64) -> Observation {
+    Observation {
+        sent: 10,
+        received: 10,
+        lost: 0,
+        reordered: 0,
+        negative: 0,
+        checked: 0,
+        elapsed_ns: 1_000_000,
+        messages_per_s,
+        bytes_per_s: 48.0 * messages_per_s,
+        reads: 5,
+        connect_ns: 1_000,
+        lag_ns: None,
+        delivery_ns: None,
+        response_ns: None,
+        round_trip_ns: None,
+        server_usage: Some(usage(0.99)),
+        client_usage: Some(usage(0.5)),
+        usage_samples: None,
+    }
+}
+
+fn usage(cpu_share: f64) -> Usage {
+    Usage {
+        interval_ns: 1_000_000,
+        cpu_user_ns: 1,
+        cpu_system_ns: 1,
+        cpu_share,
+        cpu_ns_per_message: 7.0,
+        rss_bytes: 1,
+        rss_peak_bytes: 1,
+        voluntary_switches: 3,
+        involuntary_switches: 0,
+        threads: 1,
+    }
+}
+
+/// An observation whose deliveries are `count` values from `from` up, 1 ns apart.
+fn deliveries(from: u64, count: u64) -> Observation {
+    let mut histogram = new_histogram();
+    (from..from + count).for_each(|ns| histogram += ns);
+    Observation { delivery_ns: Distribution::of(&histogram), ..rate(1.0) }
+}
+
+fn completed(cell: &Cell, iteration: u32, observation: Observation) -> Measurement {
+    Measurement {
+        iteration,
+        position: 0,
+        started_at_s: 0.0,
+        wall_ns: 0,
+        cell: cell.clone(),
+        outcome: Outcome::Completed,
+        observation: Some(observation),
+    }
+}
+
+fn failed(cell: &Cell, iteration: u32, reason: &str) -> Measurement {
+    let outcome = Outcome::Failed { stage: Stage::Connect, reason: reason.into() };
+    Measurement { outcome, observation: None, ..completed(cell, iteration, rate(1.0)) }
+}
+
+/// Numbers from 0 to 1 that look random: the fractions of multiples of the golden ratio, scrambled.
+fn noise(at: u64) -> f64 {
+    let mixed = (at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    ((mixed ^ (mixed >> 32)) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+const LATENCY: &str = "rate_per_s = 1000";
+
+#[test]
+fn cells_stand_in_the_order_of_the_study_whatever_the_order_of_the_lines() {
+    let study = study(&["b", "a"], &scenario("latency", "latency", LATENCY));
+    let mut lines: Vec<Measurement> = cells(&study)
+        .iter()
+        .flat_map(|cell| (0..4).map(|at| completed(cell, at, deliveries(1_000 + u64::from(at), 30))))
+        .collect();
+    let summary = Summary::of(&study, &lines).unwrap();
+    lines.reverse();
+    assert_eq!(Summary::of(&study, &lines).unwrap(), summary);
+    let servers: Vec<&str> = summary.cells.iter().map(|cell| cell.cell.server.as_str()).collect();
+    assert_eq!(servers, ["b", "a"]);
+    assert_eq!(summary.cells[0].received, 40);
+}
+
+#[test]
+fn a_quantile_is_the_median_over_iterations_or_that_of_the_merged_samples_or_absent() {
+    let study = study(&["a"], &scenario("latency", "latency", LATENCY));
+    let cell = &cells(&study)[0];
+    // 400 samples an iteration: enough for p90 in each, for p99 in all six together, for p99.9 in neither.
+    let lines: Vec<Measurement> =
+        (0..6).map(|at| completed(cell, at, deliveries(1_000 + 100 * u64::from(at), 400))).collect();
+    let summary = &Summary::of(&study, &lines).unwrap().cells[0];
+    let p50 = summary.estimates[&Metric::DeliveryP50];
+    // The medians of the iterations are 1,199, 1,299 … 1,699; that of the middle two is 1,449.
+    assert_eq!((p50.estimate, p50.iterations), (1_449.0, 6));
+    assert!(p50.low >= 1_199.0 && p50.low < 1_449.0 && p50.high > 1_449.0 && p50.high <= 1_699.0, "{p50:?}");
+    let merged = &summary.merged;
+    assert!(merged.contains(&Metric::DeliveryP99) && !merged.contains(&Metric::DeliveryP90), "{merged:?}");
+    let mut all: Vec<u64> = (0..6).flat_map(|at| 1_000 + 100 * at..1_400 + 100 * at).collect();
+    all.sort_unstable();
+    assert_eq!(summary.estimates[&Metric::DeliveryP99].estimate, all[2_400 * 99 / 100 - 1] as f64);
+    assert!(!summary.estimates.contains_key(&Metric::DeliveryP999));
+    assert!(!summary.estimates.contains_key(&Metric::LagP50), "there is no lag in these records");
+    assert_eq!(summary.series.p50_by_iteration, [1_199.0, 1_299.0, 1_399.0, 1_499.0, 1_599.0, 1_699.0]);
+}
+
+#[test]
+fn ratios_are_paired_by_the_iterations_that_both_completed() {
+    let study = study(&["a", "b"], &scenario("flood", "throughput", ""));
+    let cells = cells(&study);
+    let mut lines: Vec<Measurement> = Vec::new();
+    for (at, base) in [10.0, 20.0, 30.0, 40.0].into_iter().enumerate() {
+        lines.push(completed(&cells[0], at as u32, rate(3.0 * base)));
+        lines.push(completed(&cells[1], at as u32, rate(base)));
+    }
+    // Only one of the two completed these.
+    lines.push(completed(&cells[0], 4, rate(1_000_000.0)));
+    lines.push(failed(&cells[1], 4, "refused"));
+    lines.push(completed(&cells[1], 5, rate(0.001)));
+    let summary = Summary::of(&study, &lines).unwrap();
+    let [comparison] = summary.comparisons.as_slice() else { panic!("{:?}", summary.comparisons) };
+    let ratio = comparison.ratio;
+    // Every pair has the ratio 3, so every resample has.
+    assert_eq!((ratio.estimate, ratio.low, ratio.high, ratio.iterations), (3.0, 3.0, 3.0, 4));
+    assert_eq!((comparison.server.as_str(), comparison.baseline.as_str()), ("a", "b"));
+    // Four pairs of one sign come about once in eight: no ground for a verdict.
+    assert_eq!((comparison.p, comparison.verdict), (0.125, Verdict::NoDifference));
+    assert_eq!(summary.cells[1].failures[0].reason, "connect: refused");
+    assert_eq!((summary.cells[1].completed, summary.cells[1].failures[0].count), (5, 1));
+}
+
+#[test]
+fn clear_differences_are_found_and_can_be_read_either_way() {
+    let study = study(&["slow", "fast", "same"], &scenario("flood", "throughput", ""));
+    let cells = cells(&study);
+    let speed = [1.0, 1.5, 1.5];
+    let line = |at: u32, server: usize| {
+        let jitter = 1.0 + 0.05 * noise(u64::from(at) * 3 + server as u64);
+        completed(&cells[server], at, rate(1e6 * speed[server] * jitter))
+    };
+    let lines: Vec<Measurement> = (0..40)
+        .flat_map(|at| (0..3).map(move |server| (at, server)))
+        .map(|(at, server)| line(at, server))
+        .collect();
+    let summary = Summary::of(&study, &lines).unwrap();
+    let verdict = |server, baseline| {
+        summary.compared(&cells[0], Metric::MessagesPerS, server, baseline).unwrap().verdict
+    };
+    assert_eq!(verdict("slow", "fast"), Verdict::Lower);
+    assert_eq!(verdict("fast", "slow"), Verdict::Higher);
+    assert_eq!(verdict("fast", "same"), Verdict::NoDifference);
+    let questions = summary.questions();
+    let places = summary.ranking(&questions[0], Metric::MessagesPerS);
+    let ranks: Vec<(&str, usize)> = places.iter().map(|place| (place.server, place.rank)).collect();
+    assert_eq!(ranks[2], ("slow", 3));
+    assert_eq!((ranks[0].1, ranks[1].1), (1, 1));
+    assert_eq!(places[0].tied, [places[1].server]);
+}
+
+/// 200 studies of two equal servers, and one of many equal servers: verdicts of "different" are false.
+#[test]
+fn false_verdicts_stay_within_the_error_that_is_promised() {
+    let scenarios: String = (0..200).map(|at| scenario(&format!("flood {at}"), "throughput", "")).collect();
+    let noisy = |study: &Study| {
+        let lines: Vec<Measurement> = cells(study)
+            .iter()
+            .enumerate()
+            .flat_map(|(place, cell)| {
+                (0..20).map(move |at| {
+                    let spike = noise(900_000 + place as u64 * 1_000 + u64::from(at)).powi(20);
+                    completed(
+                        cell,
+                        at,
+                        rate(100.0 + noise(place as u64 * 1_000 + u64::from(at)) + 50.0 * spike),
+                    )
+                })
+            })
+            .collect();
+        let summary = Summary::of(study, &lines).unwrap();
+        let false_ones =
+            summary.comparisons.iter().filter(|one| one.verdict != Verdict::NoDifference).count();
+        (summary.comparisons.len(), false_ones)
+    };
+    let (compared, false_ones) = noisy(&study(&["a", "b"], &scenarios));
+    assert!(compared == 200 && (1..=14).contains(&false_ones), "{false_ones} of {compared}");
+    let servers = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+    let (compared, false_ones) = noisy(&study(&servers, &scenario("flood", "throughput", "")));
+    assert_eq!((compared, false_ones), (66, 0), "66 comparisons at 5 % each would give three by chance");
+}
+
+#[test]
+fn a_flood_that_the_server_did_not_limit_is_compared_with_nothing() {
+    let study = study(&["a", "b", "c", "d"], &scenario("flood", "throughput", ""));
+    let cells = cells(&study);
+    let with =
+        |server, client| Observation { server_usage: server, client_usage: Some(usage(client)), ..rate(1e6) };
+    let seen = [
+        with(Some(usage(0.99)), 0.9),
+        with(Some(usage(0.7)), 0.9),
+        with(Some(usage(0.7)), 0.3),
+        with(None, 0.3),
+    ];
+    let lines: Vec<Measurement> = (0..10)
+        .flat_map(|at| cells.iter().zip(&seen).map(move |(cell, seen)| completed(cell, at, seen.clone())))
+        .collect();
+    let summary = Summary::of(&study, &lines).unwrap();
+    let bottlenecks: Vec<Option<Bottleneck>> = summary.cells.iter().map(|cell| cell.bottleneck()).collect();
+    let expected = [None, Some(Bottleneck::ClientBound), Some(Bottleneck::Idle), Some(Bottleneck::Unknown)];
+    assert_eq!(bottlenecks, expected);
+    assert!(summary.comparisons.is_empty());
+}
+
+#[test]
+fn merged_quantiles_are_compared_too() {
+    let study = study(&["a", "b"], &scenario("latency", "latency", LATENCY));
+    let cells = cells(&study);
+    let lines: Vec<Measurement> = (0..20)
+        .flat_map(|at| {
+            let jitter = (noise(at) * 20.0) as u64;
+            [deliveries(1_000 + jitter, 100), deliveries(2_000 + jitter, 100)]
+                .into_iter()
+                .zip(&cells)
+                .map(move |(seen, cell)| completed(cell, at as u32, seen))
+        })
+        .collect();
+    let summary = Summary::of(&study, &lines).unwrap();
+    assert!(summary.cells.iter().all(|cell| cell.merged.contains(&Metric::DeliveryP99)));
+    let compared = summary.compared(&cells[0], Metric::DeliveryP99, "a", "b").unwrap();
+    assert_eq!(compared.verdict, Verdict::Lower, "{compared:?}");
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let study = study(&["a"], &scenario("flood", "throughput", ""));
+    let cell = &cells(&study)[0];
+    let twice = [completed(cell, 1, rate(1.0)), completed(cell, 1, rate(2.0))];
+    assert!(matches!(Summary::of(&study, &twice), Err(SummaryError::Twice { iteration: 1, .. })));
+    let foreign = Cell { connections: 9, ..cell.clone() };
+    let error = Summary::of(&study, &[completed(&foreign, 0, rate(1.0))]).unwrap_err();
+    assert!(
+        error.to_string().starts_with("failed to sum up `a: flood binary each ×9`, iteration 0"),
+        "{error}"
+    );
+    let mut damaged = deliveries(1_000, 100);
+    damaged.delivery_ns.as_mut().unwrap().histogram.truncate(20);
+    let error = Summary::of(&study, &[completed(cell, 0, damaged)]).unwrap_err();
+    assert!(error.to_string().starts_with("failed to merge the histograms of `a: flood"), "{error}");
+}
+
+#[test]
+fn a_cell_that_always_failed_has_failures_and_no_figures() {
+    let study = study(&["a", "b"], &scenario("flood", "throughput", ""));
+    let cells = cells(&study);
+    let mut lines: Vec<Measurement> =
+        (0..3).map(|at| failed(&cells[0], at, if at == 0 { "rare" } else { "usual" })).collect();
+    lines.push(completed(&cells[1], 0, rate(1.0)));
+    let summary = Summary::of(&study, &lines).unwrap();
+    let reasons: Vec<(&str, usize)> =
+        summary.cells[0].failures.iter().map(|failure| (failure.reason.as_str(), failure.count)).collect();
+    assert_eq!(reasons, [("connect: usual", 2), ("connect: rare", 1)]);
+    assert!(summary.cells[0].estimates.is_empty() && summary.comparisons.is_empty());
+    assert_eq!(Summary::of(&study, &[]).unwrap().cells, []);
+}
+
+#[test]
+fn the_json_of_a_summary() {
+    let study = study(&["a", "b"], &scenario("flood", "throughput", ""));
+    let cells = cells(&study);
+    let lines: Vec<Measurement> = (0..2)
+        .flat_map(|at| cells.iter().map(move |cell| completed(cell, at, rate(4.0 + f64::from(at)))))
+        .collect();
+    let json = serde_json::to_value(Summary::of(&study, &lines).unwrap()).unwrap();
+    let rate = &json["cells"][0]["estimates"]["messages_per_s"];
+    assert_eq!(*rate, serde_json::json!({"estimate": 4.5, "low": 4.0, "high": 5.0, "iterations": 2}));
+    assert_eq!(json["cells"][0]["cell"]["server"], "a");
+    assert_eq!(json["comparisons"][0]["verdict"], "no_difference");
+    assert_eq!(json["comparisons"][0]["ratio"]["estimate"], 1.0);
+    assert!(json["cells"][0].get("series").is_none());
+}
