@@ -1,1 +1,158 @@
-//! .
+//! A summary and its figures as Markdown that renders on GitHub as it is.
+//!
+//! `report.md.j2` holds the prose and the order of the sections, `sections` the tables. Equal input gives equal bytes.
+//!
+//! **Invariant:** this crate knows no server by name, reads no clock and no file, and does not see `graphs`: figures come in
+//! as paths with captions.
+
+mod answer;
+mod run;
+mod sections;
+mod table;
+mod units;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment as Templates, UndefinedBehavior};
+use serde::Serialize;
+use thiserror::Error;
+use tickbench_record::{Environment, Study};
+use tickbench_stats::Summary;
+
+use run::Run;
+use sections::Part;
+use sections::failures::Failures;
+
+const TEMPLATE: &str = include_str!("report.md.j2");
+
+/// A graph that the report shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Figure {
+    /// Where it is, relative to the report: `graphs/latency-json.svg`.
+    pub path: String,
+    /// What it shows, in a few words: the text in place of the image.
+    pub title: String,
+    /// What to see in it, a sentence.
+    pub caption: String,
+    /// Where it belongs.
+    #[serde(skip)]
+    pub section: Section,
+}
+
+/// The sections that hold figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// Latency of paced ticks.
+    Latency,
+    /// Floods.
+    Throughput,
+    /// More and more connections.
+    Scaling,
+    /// Round trips.
+    Echo,
+    /// What a usual client adds.
+    Clients,
+    /// CPU time, memory, context switches.
+    Resources,
+}
+
+/// Why there is no report.
+#[derive(Debug, Error)]
+#[error("failed to render the report: {0}")]
+pub struct ReportError(#[from] minijinja::Error);
+
+/// The report of a run, in Markdown. The server that `environment.baseline` names is shown as the measure of the others and
+/// has no rank.
+pub fn render(
+    study: &Study,
+    environment: &Environment,
+    summary: &Summary,
+    figures: &[Figure],
+) -> Result<String, ReportError> {
+    let measured = |name: &&str| summary.cells.iter().any(|cell| cell.cell.server == *name);
+    let baseline = environment.baseline.as_deref().filter(measured);
+    let run = Run { study, environment, summary, baseline };
+    let of = |section: Section| figures.iter().filter(|figure| figure.section == section).collect();
+    let (comparisons, told_apart) = answer::tally(&run);
+    let view = View {
+        study,
+        environment,
+        baseline,
+        pinned: environment.cores.server.is_some() && environment.cores.client.is_some(),
+        repository: env!("CARGO_PKG_REPOSITORY"),
+        headline: answer::headline(&run),
+        answers: answer::sentences(&run),
+        ranking: answer::ranking(&run),
+        comparisons,
+        told_apart,
+        machine: sections::environment::machine(environment),
+        programs: sections::environment::programs(environment),
+        latency: sections::latency::section(&run),
+        latency_figures: of(Section::Latency),
+        throughput: sections::throughput::section(&run),
+        throughput_figures: of(Section::Throughput),
+        scaling: sections::scaling::section(&run),
+        scaling_figures: of(Section::Scaling),
+        echo: sections::echo::section(&run),
+        echo_figures: of(Section::Echo),
+        clients: sections::clients::section(&run),
+        clients_figures: of(Section::Clients),
+        resources: sections::resources::section(&run),
+        resources_figures: of(Section::Resources),
+        failures: sections::failures::section(&run),
+        threats: sections::threats::from_records(&run),
+    };
+    let mut templates = Templates::new();
+    templates.set_undefined_behavior(UndefinedBehavior::Strict);
+    templates.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    templates.add_template("report.md", TEMPLATE)?;
+    let text = templates.get_template("report.md")?.render(Serde(&view))?;
+    Ok(single_blank_lines(&text))
+}
+
+/// What the template sees.
+#[derive(Serialize)]
+struct View<'a> {
+    study: &'a Study,
+    environment: &'a Environment,
+    baseline: Option<&'a str>,
+    pinned: bool,
+    repository: &'static str,
+    headline: String,
+    answers: Vec<String>,
+    ranking: String,
+    comparisons: usize,
+    told_apart: usize,
+    machine: String,
+    programs: String,
+    latency: Vec<Part>,
+    latency_figures: Vec<&'a Figure>,
+    throughput: Vec<Part>,
+    throughput_figures: Vec<&'a Figure>,
+    scaling: Vec<Part>,
+    scaling_figures: Vec<&'a Figure>,
+    echo: Vec<Part>,
+    echo_figures: Vec<&'a Figure>,
+    clients: String,
+    clients_figures: Vec<&'a Figure>,
+    resources: Vec<(String, String)>,
+    resources_figures: Vec<&'a Figure>,
+    failures: Failures,
+    threats: Vec<String>,
+}
+
+/// At most one blank line in a row, and one line feed at the end: what the template's conditions leave behind.
+fn single_blank_lines(text: &str) -> String {
+    let mut tidy = String::with_capacity(text.len());
+    let mut blank = true;
+    for line in text.lines().map(str::trim_end) {
+        if !(line.is_empty() && blank) {
+            tidy += line;
+            tidy.push('\n');
+        }
+        blank = line.is_empty();
+    }
+    tidy.truncate(tidy.trim_end().len());
+    tidy.push('\n');
+    tidy
+}

@@ -1,0 +1,249 @@
+//! The answer: who is ahead, by how much, and where nobody is.
+
+use tickbench_record::ScenarioKind;
+use tickbench_stats::{Comparison, FAMILY_ERROR, Metric, Place, Verdict};
+
+use crate::run::{Question, Run, metric_words, said};
+use crate::table::Table;
+use crate::units::{ahead, list};
+
+/// A metric of a question, and the places of the contestants in it.
+struct Race<'a> {
+    question: Question<'a>,
+    metric: Metric,
+    places: Vec<Place<'a>>,
+}
+
+fn races<'a>(run: &Run<'a>) -> Vec<Race<'a>> {
+    let asked = ScenarioKind::ALL.iter().flat_map(|&kind| {
+        run.questions(kind).into_iter().flat_map(move |question| {
+            Metric::deciding(kind).iter().map(move |&metric| (question.clone(), metric))
+        })
+    });
+    asked
+        .map(|(question, metric)| {
+            let places = run.ranking(&question, metric);
+            Race { question, metric, places }
+        })
+        .collect()
+}
+
+/// The first sentence: one that the numbers support.
+pub(crate) fn headline(run: &Run) -> String {
+    let contestants = run.contestants();
+    let races: Vec<Race> = races(run).into_iter().filter(|race| race.places.len() > 1).collect();
+    match contestants.as_slice() {
+        [] => return "Nothing was measured to its end, so there is nothing to compare.".into(),
+        [only] => return format!("Only {only} was measured, so nothing is compared."),
+        _ if races.is_empty() => return "No two servers have figures that can be compared.".into(),
+        _ => {}
+    }
+    let figures = match races.len() {
+        1 => "1 figure".to_string(),
+        more => format!("{more} figures"),
+    };
+    let told_apart = races.iter().any(|race| race.places.iter().any(|place| place.rank > 1));
+    if !told_apart {
+        let needed = races.iter().map(|race| too_few(run, race)).collect::<Option<Vec<usize>>>();
+        let between = format!("between {}, in any of the {figures} compared", list(&contestants));
+        return match needed.and_then(|needed| needed.into_iter().max()) {
+            Some(needed) => format!(
+                "{} {} too few for a verdict {between}: it takes at least {needed}.",
+                iterations(&races),
+                if iterations(&races) == 1 { "iteration is" } else { "iterations are" }
+            ),
+            None => format!("No difference that this run can resolve {between}."),
+        };
+    }
+    let alone = |server: &str| races.iter().filter(|race| alone_in_front(race) == Some(server)).count();
+    let mut leads: Vec<(usize, &str)> = contestants.iter().map(|&server| (alone(server), server)).collect();
+    leads.retain(|&(count, _)| count > 0);
+    leads.sort_by_key(|&(count, _)| std::cmp::Reverse(count));
+    let shared = races.len() - leads.iter().map(|(count, _)| count).sum::<usize>();
+    let mut parts: Vec<String> = leads
+        .iter()
+        .enumerate()
+        .map(|(at, (count, server))| match at {
+            0 => format!("{server} is alone in front in {count} of {figures}"),
+            _ => format!("{server} in {count}"),
+        })
+        .collect();
+    match (parts.is_empty(), shared) {
+        (true, _) => format!("In none of {figures} is one server alone in front, though some fall behind."),
+        (false, 0) => format!("{}.", parts.join(", ")),
+        (false, shared) => {
+            parts.push(format!("in {shared} no single server can be called the best"));
+            let last = parts.pop().unwrap_or_default();
+            format!("{}; {last}.", parts.join(", "))
+        }
+    }
+}
+
+fn iterations(races: &[Race]) -> usize {
+    races.iter().flat_map(|race| &race.places).map(|place| place.estimate.iterations).max().unwrap_or(0)
+}
+
+fn alone_in_front<'a>(race: &Race<'a>) -> Option<&'a str> {
+    let first = race.places.first()?;
+    (first.rank == 1 && first.tied.is_empty() && race.places.len() > 1).then_some(first.server)
+}
+
+/// How many iterations the corrected signed-rank test needs before it can reject at all, where there are fewer.
+fn too_few(run: &Run, race: &Race) -> Option<usize> {
+    let scenario = &race.question[0].cell.scenario;
+    let of_scenario = |comparison: &&Comparison| {
+        run.summary
+            .cells
+            .iter()
+            .any(|cell| cell.cell.scenario == *scenario && cell.cell.question() == comparison.question)
+    };
+    let family = run.summary.comparisons.iter().filter(of_scenario).count().max(1);
+    // All n differences of one sign come about with a chance of 2 / 2ⁿ.
+    let needed = (2.0 * family as f64 / FAMILY_ERROR).log2().floor() as usize + 1;
+    let held = race.places.iter().map(|place| place.estimate.iterations).min()?;
+    (held < needed).then_some(needed)
+}
+
+/// One sentence a question: what each of its figures says.
+pub(crate) fn sentences(run: &Run) -> Vec<String> {
+    let races = races(run);
+    let questions = races.chunk_by(|a, b| a.question[0].cell == b.question[0].cell);
+    questions
+        .map(|of_question| {
+            let label = run.label(&of_question[0].question[0].cell);
+            let said = |race: &Race| match of_question {
+                [_] => sentence(run, race),
+                _ => format!("*{}:* {}", metric_words(race.metric).0, sentence(run, race)),
+            };
+            let fallen: Vec<&str> = of_question[0]
+                .question
+                .iter()
+                .filter(|cell| cell.completed == 0)
+                .map(|cell| cell.cell.server.as_str())
+                .collect();
+            let fallen = if fallen.is_empty() {
+                String::new()
+            } else {
+                format!(" **{} completed no iteration.**", list(&fallen))
+            };
+            format!("**{label}:** {}.{fallen}", of_question.iter().map(said).collect::<Vec<_>>().join("; "))
+        })
+        .collect()
+}
+
+fn sentence(run: &Run, race: &Race) -> String {
+    let Race { question, metric, places } = race;
+    let shown = |place: &Place| said(*metric, place.estimate.estimate);
+    let [first, others @ ..] = places.as_slice() else {
+        let marked = question.iter().any(|cell| cell.bottleneck().is_some());
+        return if marked {
+            "no verdict: in no row was the server what limited the rate".into()
+        } else {
+            "no figure: see Failures".into()
+        };
+    };
+    if others.is_empty() {
+        let why = if question.len() > 1 { "; the others' are missing or no verdict" } else { "" };
+        return format!("only {} has a figure, {}{why}", first.server, shown(first));
+    }
+    if too_few(run, race).is_some() {
+        return format!(
+            "{} has the best figure so far ({}), and there is no verdict",
+            first.server,
+            shown(first)
+        );
+    }
+    let behind: Vec<&Place> = others.iter().filter(|place| !first.tied.contains(&place.server)).collect();
+    let together: Vec<&Place> = others.iter().filter(|place| first.tied.contains(&place.server)).collect();
+    let lead = |place: &Place| {
+        let (of, to) = if metric.higher_is_better() {
+            (first.server, place.server)
+        } else {
+            (place.server, first.server)
+        };
+        let compared = run.summary.compared(&question[0].cell, *metric, of, to);
+        compared.map(|compared| format!("{} by {}", place.server, ahead(&compared.ratio)))
+    };
+    let leads: Vec<String> = match behind.as_slice() {
+        [next, .., last] if behind.len() > 3 => {
+            let ends = [
+                lead(next).map(|lead| format!("the next, {lead},")),
+                lead(last).map(|lead| format!("the last, {lead}")),
+            ];
+            ends.into_iter().flatten().collect()
+        }
+        few => few.iter().filter_map(|place| lead(place)).collect(),
+    };
+    let leads = list(&leads.iter().map(String::as_str).collect::<Vec<_>>());
+    if together.is_empty() {
+        return format!("{} ({}) is ahead of {leads}", first.server, shown(first));
+    }
+    let mut equals = vec![first];
+    equals.extend(together);
+    let named: Vec<String> =
+        equals.iter().map(|place| format!("{} ({})", place.server, shown(place))).collect();
+    let named = list(&named.iter().map(String::as_str).collect::<Vec<_>>());
+    if behind.is_empty() && !others.iter().any(|place| place.rank > 1) {
+        return format!("no difference that this run can resolve between {named}");
+    }
+    if behind.is_empty() {
+        return format!("{} has the best figure, but cannot be told from any other: {named}", first.server);
+    }
+    let from = if equals.len() > 2 { " from the first of them" } else { "" };
+    format!("{named} cannot be told apart{from}, and {} is ahead of {leads}", first.server)
+}
+
+/// Ranks and figures, a row for each race.
+pub(crate) fn ranking(run: &Run) -> String {
+    let servers = run.servers();
+    let heading = |server: &&str| {
+        if run.is_baseline(server) { format!("*{server}*") } else { (*server).to_string() }
+    };
+    let headings = ["question", "figure"].map(String::from).into_iter().chain(servers.iter().map(heading));
+    let mut table = Table::new(headings).texts(2);
+    for race in races(run) {
+        let mut row = vec![run.label(&race.question[0].cell), metric_words(race.metric).0.to_string()];
+        for &server in &servers {
+            row.push(standing(run, &race, server, &mut table));
+        }
+        table.push(row);
+    }
+    table.markdown()
+}
+
+fn standing(run: &Run, race: &Race, server: &str, table: &mut Table) -> String {
+    let Some(cell) = race.question.iter().find(|cell| cell.cell.server == server) else {
+        return table.missing("was not asked, or never ran");
+    };
+    let Some(estimate) = cell.estimates.get(&race.metric) else {
+        return table.missing(crate::run::absence(cell, race.metric));
+    };
+    let shown = said(race.metric, estimate.estimate);
+    if run.is_baseline(server) {
+        return format!("*{shown}*");
+    }
+    match race.places.iter().find(|place| place.server == server) {
+        Some(place) if place.rank == 1 && too_few(run, race).is_none() && is_contested(race) => {
+            format!("**1** · {shown}")
+        }
+        Some(place) if too_few(run, race).is_none() && is_contested(race) => {
+            format!("{} · {shown}", place.rank)
+        }
+        Some(_) => shown,
+        None => format!(
+            "{shown} {}",
+            table.mark("no rank: something other than the server limited the rate (see Throughput)")
+        ),
+    }
+}
+
+fn is_contested(race: &Race) -> bool {
+    race.places.len() > 1
+}
+
+/// How many comparisons were made, and how many told servers apart.
+pub(crate) fn tally(run: &Run) -> (usize, usize) {
+    let comparisons = &run.summary.comparisons;
+    let told_apart = comparisons.iter().filter(|one| one.verdict != Verdict::NoDifference).count();
+    (comparisons.len(), told_apart)
+}

@@ -1,0 +1,199 @@
+//! Everything that a section draws on, and the words that sections share.
+
+use tickbench_record::{
+    Arrival, Cell, Client, Encoding, Environment, Flush, ScenarioKind, Study, samples_needed,
+};
+use tickbench_stats::{CellSummary, Metric, Place, Summary};
+
+use crate::table::Table;
+use crate::units::{Unit, count, number, percentile};
+
+/// A run as the report sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a> {
+    pub(crate) study: &'a Study,
+    pub(crate) environment: &'a Environment,
+    pub(crate) summary: &'a Summary,
+    /// The server that is no contestant but the measure of the others, where it was measured.
+    pub(crate) baseline: Option<&'a str>,
+}
+
+/// The cells that were asked the same, in the order of the study.
+pub(crate) type Question<'a> = Vec<&'a CellSummary>;
+
+impl<'a> Run<'a> {
+    /// The questions of one kind that the instrument asked.
+    pub(crate) fn questions(&self, kind: ScenarioKind) -> Vec<Question<'a>> {
+        let mut questions = self.summary.questions();
+        questions.retain(|asked| asked[0].cell.kind == kind && asked[0].cell.client == Client::Probe);
+        questions
+    }
+
+    pub(crate) fn is_baseline(&self, server: &str) -> bool {
+        self.baseline == Some(server)
+    }
+
+    /// The places of the contestants: all servers but the baseline.
+    pub(crate) fn ranking(&self, question: &Question<'a>, metric: Metric) -> Vec<Place<'a>> {
+        let contestants: Question<'a> =
+            question.iter().copied().filter(|cell| !self.is_baseline(&cell.cell.server)).collect();
+        self.summary.ranking(&contestants, metric)
+    }
+
+    /// The servers that appear in the summary, in the order of the study.
+    pub(crate) fn servers(&self) -> Vec<&'a str> {
+        let mut servers: Vec<&str> = Vec::new();
+        for cell in &self.summary.cells {
+            if !servers.contains(&cell.cell.server.as_str()) {
+                servers.push(&cell.cell.server);
+            }
+        }
+        servers
+    }
+
+    /// The same without the baseline.
+    pub(crate) fn contestants(&self) -> Vec<&'a str> {
+        self.servers().into_iter().filter(|server| !self.is_baseline(server)).collect()
+    }
+
+    /// A question in words: its scenario, and whatever tells it from the scenario's other questions.
+    pub(crate) fn label(&self, cell: &Cell) -> String {
+        let scenario: Vec<&Cell> = self
+            .summary
+            .cells
+            .iter()
+            .map(|other| &other.cell)
+            .filter(|other| other.scenario == cell.scenario)
+            .collect();
+        let varies = |differs: &dyn Fn(&Cell) -> bool| scenario.iter().any(|other| differs(other));
+        let mut words = vec![cell.scenario.clone()];
+        if varies(&|other| other.encoding != cell.encoding) {
+            words.push(encoding(cell.encoding).into());
+        }
+        if varies(&|other| other.flush != cell.flush) {
+            words.push(flush(cell.flush).into());
+        }
+        if varies(&|other| other.connections != cell.connections) {
+            words.push(connections(cell.connections));
+        }
+        if varies(&|other| other.size_bytes != cell.size_bytes) {
+            words.push(format!("{} B", count(cell.size_bytes)));
+        }
+        if varies(&|other| other.lane != cell.lane) {
+            words.push(format!("{} lane", cell.lane));
+        }
+        if varies(&|other| other.client != cell.client) {
+            words.push(format!("{} client", cell.client));
+        }
+        words.join(", ")
+    }
+
+    /// A figure with its interval, or what stands for it where it is missing.
+    pub(crate) fn figure(&self, table: &mut Table, cell: &CellSummary, metric: Metric, unit: Unit) -> String {
+        match cell.estimates.get(&metric) {
+            Some(estimate) => unit.with_interval(estimate),
+            None => table.missing(absence(cell, metric)),
+        }
+    }
+
+    /// The ratio of a server's figure to another's in the same question.
+    pub(crate) fn ratio(
+        &self,
+        table: &mut Table,
+        cell: &CellSummary,
+        metric: Metric,
+        to: Option<&str>,
+    ) -> String {
+        let server = cell.cell.server.as_str();
+        match to {
+            None => table.missing("there is nothing to compare it with"),
+            Some(to) if to == server => "1".into(),
+            Some(to) => match self.summary.compared(&cell.cell, metric, server, to) {
+                Some(compared) => Unit::One.with_interval(&compared.ratio),
+                None => table.missing("no ratio: one of the two has no figure, or is marked as no verdict"),
+            },
+        }
+    }
+}
+
+/// Why a cell lacks a metric.
+pub(crate) fn absence(cell: &CellSummary, metric: Metric) -> String {
+    match metric.quantile() {
+        _ if cell.completed == 0 => "no iteration completed".into(),
+        Some(q) => format!(
+            "{} needs {} samples, and all iterations together hold fewer",
+            percentile(q),
+            count(samples_needed(q))
+        ),
+        None => "could not be read on this machine".into(),
+    }
+}
+
+/// What is asked, in a sentence.
+pub(crate) fn workload(cell: &Cell) -> String {
+    let what = match (cell.kind, cell.arrival) {
+        (ScenarioKind::Throughput, _) => "A flood as fast as backpressure allows".into(),
+        (ScenarioKind::Echo, _) => "One message in flight on each connection".into(),
+        (_, Arrival::Recorded) => "Ticks in the gaps of a capture".into(),
+        (_, arrival) => format!(
+            "{} ticks/s{}, {} arrival",
+            count(cell.rate_per_s.round() as u64),
+            if cell.connections > 1 { " in all" } else { "" },
+            arrival
+        ),
+    };
+    let size = if cell.size_bytes > 0 { format!(" of {} B", count(cell.size_bytes)) } else { String::new() };
+    format!(
+        "{what}; {} messages{size}; {}; the client {}",
+        encoding(cell.encoding),
+        connections(cell.connections),
+        match cell.wait {
+            tickbench_record::Wait::Spin => "polls without pause",
+            tickbench_record::Wait::Block => "sleeps until there is data",
+        }
+    )
+}
+
+pub(crate) fn connections(connections: u32) -> String {
+    match connections {
+        1 => "1 connection".into(),
+        more => format!("{} connections", count(more.into())),
+    }
+}
+
+pub(crate) fn encoding(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Json => "JSON",
+        Encoding::Binary => "binary",
+    }
+}
+
+pub(crate) fn flush(flush: Flush) -> &'static str {
+    match flush {
+        Flush::Each => "one send a message",
+        Flush::Batch => "coalesced sends",
+    }
+}
+
+/// A metric in words, and the unit of its numbers.
+pub(crate) fn metric_words(metric: Metric) -> (&'static str, Unit) {
+    match metric {
+        Metric::DeliveryP50 => ("p50 delivery", Unit::Micros),
+        Metric::DeliveryP99 => ("p99 delivery", Unit::Micros),
+        Metric::RoundTripP50 => ("p50 round trip", Unit::Micros),
+        _ => ("rate", Unit::Millions),
+    }
+}
+
+/// An estimate with the unit that suits it, for sentences and mixed tables.
+pub(crate) fn said(metric: Metric, value: f64) -> String {
+    let unit = match metric_words(metric).1 {
+        Unit::Millions if value < 1e5 => Unit::Thousands,
+        unit => unit,
+    };
+    let scale = match unit {
+        Unit::Millions => 1e6,
+        _ => 1e3,
+    };
+    format!("{}{}", number(value / scale), unit.word())
+}

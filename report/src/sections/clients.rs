@@ -1,0 +1,64 @@
+//! What a usual client adds to what the instrument sees.
+
+use tickbench_record::{Cell, Client, ScenarioKind};
+use tickbench_stats::{CellSummary, Metric};
+
+use super::{name, plain};
+use crate::run::{Run, absence};
+use crate::table::Table;
+use crate::units::Unit;
+
+/// A pair of rows for each cell that a usual client measured: it, and the instrument on the same work.
+pub(crate) fn section(run: &Run) -> String {
+    let mut table = Table::new([
+        "server and work",
+        "client",
+        "waits by",
+        "p50 µs",
+        "p99 µs",
+        "rate, thousand messages/s",
+        "client CPU ns a message",
+        "client busy %",
+    ])
+    .texts(3);
+    for usual in run.summary.cells.iter().filter(|cell| cell.cell.client != Client::Probe) {
+        let instrument = run.summary.cells.iter().find(|cell| same_work(&cell.cell, &usual.cell));
+        for cell in instrument.into_iter().chain([usual]) {
+            let row = row(run, &mut table, cell);
+            table.push(row);
+        }
+    }
+    table.markdown()
+}
+
+/// Whether the instrument measured the same work, in whichever scenario.
+fn same_work(instrument: &Cell, usual: &Cell) -> bool {
+    let as_usual = Cell {
+        scenario: usual.scenario.clone(),
+        client: usual.client,
+        wait: usual.wait,
+        ..instrument.clone()
+    };
+    instrument.client == Client::Probe && as_usual == *usual
+}
+
+fn row(run: &Run, table: &mut Table, cell: &CellSummary) -> Vec<String> {
+    let quantiles = match cell.cell.kind {
+        ScenarioKind::Echo => [Metric::RoundTripP50, Metric::RoundTripP99],
+        _ => [Metric::DeliveryP50, Metric::DeliveryP99],
+    };
+    let [p50, p99] = quantiles.map(|metric| match cell.estimates.get(&metric) {
+        Some(estimate) => Unit::Micros.with_interval(estimate),
+        None => table.missing(absence(cell, metric)),
+    });
+    vec![
+        format!("{}: {}", name(run, &cell.cell.server), run.label(&cell.cell)),
+        cell.cell.client.to_string(),
+        if cell.cell.wait == tickbench_record::Wait::Spin { "polling" } else { "sleeping" }.into(),
+        p50,
+        p99,
+        plain(table, cell, Metric::MessagesPerS, Unit::Thousands),
+        plain(table, cell, Metric::ClientCpuNsPerMessage, Unit::One),
+        plain(table, cell, Metric::ClientCpuShare, Unit::Percent),
+    ]
+}

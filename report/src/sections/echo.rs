@@ -1,0 +1,46 @@
+//! Round trips.
+
+use tickbench_record::ScenarioKind;
+use tickbench_stats::Metric;
+
+use super::{Part, Ratios, heading, name, parts, plain, remark_on_iterations, remark_on_merging};
+use crate::run::{Question, Run};
+use crate::table::Table;
+use crate::units::{Unit, percentile};
+
+const ROUND_TRIP: [Metric; 3] = [Metric::RoundTripP50, Metric::RoundTripP99, Metric::RoundTripP999];
+
+pub(crate) fn section(run: &Run) -> Vec<Part> {
+    parts(run, ScenarioKind::Echo, |question| {
+        let (label, workload) = heading(run, question);
+        let remarks = [remark_on_merging(question, &ROUND_TRIP), remark_on_iterations(run, question)];
+        Part {
+            label,
+            workload,
+            table: trips(run, question).markdown(),
+            more: Vec::new(),
+            remarks: remarks.into_iter().flatten().collect(),
+        }
+    })
+}
+
+fn trips<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
+    let ratios = Ratios::of(run, question, Metric::RoundTripP50);
+    let quantiles =
+        ROUND_TRIP.iter().filter_map(|metric| metric.quantile()).map(|q| format!("{} µs", percentile(q)));
+    let headings = std::iter::once("server".to_string()).chain(quantiles).chain(ratios.headings("p50"));
+    let rest = ["thousand round trips/s", "server CPU ns a message", "server busy %"];
+    let mut table = Table::new(headings.chain(rest.map(String::from)));
+    for cell in question {
+        let mut row = vec![name(run, &cell.cell.server)];
+        for metric in ROUND_TRIP {
+            row.push(run.figure(&mut table, cell, metric, Unit::Micros));
+        }
+        row.extend(ratios.row(run, &mut table, cell));
+        row.push(run.figure(&mut table, cell, Metric::MessagesPerS, Unit::Thousands));
+        row.push(run.figure(&mut table, cell, Metric::ServerCpuNsPerMessage, Unit::One));
+        row.push(plain(&mut table, cell, Metric::ServerCpuShare, Unit::Percent));
+        table.push(row);
+    }
+    table
+}

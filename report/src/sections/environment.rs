@@ -1,0 +1,76 @@
+//! Where and with what the run was made.
+
+use tickbench_record::{BuiltServer, Cores, Environment};
+
+use crate::table::{Table, escaped};
+use crate::units::{count, duration, number};
+
+/// Machine and settings, a row each.
+pub(crate) fn machine(environment: &Environment) -> String {
+    let machine = &environment.machine;
+    let yes = |is: bool| String::from(if is { "on" } else { "off" });
+    let memory =
+        machine.memory_bytes.map(|bytes| format!("{} GiB", number(bytes as f64 / f64::from(1 << 30))));
+    let system = [&machine.os, &machine.kernel].map(|part| part.as_deref().unwrap_or_default());
+    let rows = [
+        ("processor", machine.cpu_model.clone().map(|model| format!("{model} ({})", machine.architecture))),
+        ("logical cores", Some(machine.logical_cores.to_string())),
+        ("memory", memory),
+        ("system", Some(system.join(" ").trim().to_string()).filter(|system| !system.is_empty())),
+        ("hypervisor", machine.hypervisor.clone()),
+        ("frequency governor", machine.governor.clone()),
+        ("turbo", machine.turbo.map(yes)),
+        ("SMT", machine.smt.map(yes)),
+        ("clock source", machine.clock_source.clone()),
+        ("load before the run", machine.load_1m.map(|load| format!("{load:.2}"))),
+        ("open files a process may have", machine.open_files_limit.map(count)),
+        ("compiler", machine.rustc.clone()),
+        ("cores", Some(cores(&environment.cores))),
+        ("began", Some(environment.started_at.clone())),
+        (
+            "time",
+            environment.spent.map(|spent| {
+                format!(
+                    "building {}, verifying {}, executing {} ({} % of it in warm-ups and windows)",
+                    duration(spent.building_ns),
+                    duration(spent.verifying_ns),
+                    duration(spent.executing_ns),
+                    number(100.0 * spent.measuring_ns as f64 / spent.executing_ns.max(1) as f64)
+                )
+            }),
+        ),
+    ];
+    let mut table = Table::new(["what", "on this machine"]).texts(2);
+    for (what, value) in rows {
+        table.push(vec![what.into(), value.map_or("not known".into(), |value| escaped(&value))]);
+    }
+    table.markdown()
+}
+
+fn cores(cores: &Cores) -> String {
+    let core = |core: Option<usize>| core.map_or("not pinned".into(), |core| format!("core {core}"));
+    let harness: Vec<String> = cores.harness.iter().map(usize::to_string).collect();
+    let mut text = format!("server {}, client {}", core(cores.server), core(cores.client));
+    if !harness.is_empty() {
+        text += &format!(", harness on {}", harness.join(", "));
+    }
+    if !cores.read_back.is_empty() {
+        text += &format!("; {}", cores.read_back.trim_end_matches('.'));
+    }
+    text
+}
+
+/// Servers and clients with what tells their builds apart.
+pub(crate) fn programs(environment: &Environment) -> String {
+    let mut table =
+        Table::new(["program", "version", "language", "SHA-256 of the binary, its beginning"]).texts(4);
+    let clients = environment.clients.iter().map(|client| (client, " (client)"));
+    for (program, role) in environment.servers.iter().map(|server| (server, "")).chain(clients) {
+        let BuiltServer { name, version, language, sha256, .. } = program;
+        let hash = sha256
+            .as_deref()
+            .map_or("not known".into(), |hash| format!("`{}`", hash.get(..16).unwrap_or(hash)));
+        table.push(vec![format!("{}{role}", escaped(name)), escaped(version), escaped(language), hash]);
+    }
+    table.markdown()
+}

@@ -1,0 +1,144 @@
+//! The sections that show figures: each turns a part of the summary into Markdown.
+
+pub(crate) mod clients;
+pub(crate) mod echo;
+pub(crate) mod environment;
+pub(crate) mod failures;
+pub(crate) mod latency;
+pub(crate) mod resources;
+pub(crate) mod scaling;
+pub(crate) mod threats;
+pub(crate) mod throughput;
+
+use serde::Serialize;
+use tickbench_record::ScenarioKind;
+use tickbench_stats::{CellSummary, Metric};
+
+use crate::run::{Question, Run, absence, workload};
+use crate::table::{Table, escaped};
+use crate::units::{Unit, count, percentile};
+
+/// A question as the template shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Part {
+    /// Its heading.
+    label: String,
+    /// What was asked.
+    workload: String,
+    /// The table that answers it.
+    table: String,
+    /// Tables for those who want to know more, folded away, each with its title.
+    more: Vec<(String, String)>,
+    /// What to know when reading the table.
+    remarks: Vec<String>,
+}
+
+/// Every question of a kind, shown by `show`.
+fn parts<'a>(run: &Run<'a>, kind: ScenarioKind, show: impl Fn(&Question<'a>) -> Part) -> Vec<Part> {
+    run.questions(kind).iter().map(show).collect()
+}
+
+fn heading(run: &Run, question: &Question) -> (String, String) {
+    (run.label(&question[0].cell), workload(&question[0].cell))
+}
+
+/// The columns of ratios to the baseline and to the best contestant, as far as they make sense in this question.
+struct Ratios<'a> {
+    metric: Metric,
+    baseline: Option<&'a str>,
+    best: Option<&'a str>,
+}
+
+impl<'a> Ratios<'a> {
+    fn of(run: &Run<'a>, question: &Question<'a>, metric: Metric) -> Ratios<'a> {
+        let present = |server: &str| question.iter().any(|cell| cell.cell.server == server);
+        let places = run.ranking(question, metric);
+        let contested = question.len() > 1;
+        Ratios {
+            metric,
+            baseline: run.baseline.filter(|baseline| contested && present(baseline)),
+            best: places.first().map(|place| place.server).filter(|_| places.len() > 1),
+        }
+    }
+
+    fn headings(&self, name: &str) -> Vec<String> {
+        let to = |server: &&str| format!("{name} ÷ {server}");
+        self.baseline.iter().chain(&self.best).map(to).collect()
+    }
+
+    fn row(&self, run: &Run, table: &mut Table, cell: &CellSummary) -> Vec<String> {
+        let ratios = self.baseline.iter().chain(&self.best);
+        ratios.map(|to| run.ratio(table, cell, self.metric, Some(to))).collect()
+    }
+}
+
+/// The name of a server in a table: the baseline in italics.
+fn name(run: &Run, server: &str) -> String {
+    if run.is_baseline(server) { format!("*{}*", escaped(server)) } else { escaped(server) }
+}
+
+/// Four quantiles of one latency, a row a server.
+fn quantiles(run: &Run, question: &Question, metrics: &[Metric]) -> Table {
+    let names =
+        metrics.iter().filter_map(|metric| metric.quantile()).map(|q| format!("{} µs", percentile(q)));
+    let mut table = Table::new(std::iter::once("server".to_string()).chain(names));
+    for cell in question {
+        let mut row = vec![name(run, &cell.cell.server)];
+        for &metric in metrics {
+            row.push(run.figure(&mut table, cell, metric, Unit::Micros));
+        }
+        table.push(row);
+    }
+    table
+}
+
+/// Says which of the quantiles are of merged histograms.
+fn remark_on_merging(question: &Question, metrics: &[Metric]) -> Option<String> {
+    let merged: Vec<String> = metrics
+        .iter()
+        .filter(|metric| question.iter().any(|cell| cell.merged.contains(metric)))
+        .filter_map(|metric| metric.quantile())
+        .map(percentile)
+        .collect();
+    let names: Vec<&str> = merged.iter().map(String::as_str).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{} of the samples of all iterations together: single iterations hold too few. \
+             The interval comes from resampling whole iterations.",
+            match names.as_slice() {
+                [one] => format!("{one} is that"),
+                more => format!("{} are those", crate::units::list(more)),
+            }
+        )
+    })
+}
+
+/// How many iterations the figures rest on, where it is not the same for all.
+fn remark_on_iterations(run: &Run, question: &Question) -> Option<String> {
+    let short: Vec<String> = question
+        .iter()
+        .filter(|cell| cell.completed < run.summary.iterations as usize)
+        .map(|cell| format!("{} on {}", cell.cell.server, count(cell.completed as u64)))
+        .collect();
+    let names: Vec<&str> = short.iter().map(String::as_str).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "Not all figures rest on {} iterations: {}.",
+            run.summary.iterations,
+            crate::units::list(&names)
+        )
+    })
+}
+
+/// Nothing where a metric is missing from every row and its column would be empty.
+fn any_has(question: &Question, metric: Metric) -> bool {
+    question.iter().any(|cell| cell.estimates.contains_key(&metric))
+}
+
+/// A figure without its interval.
+fn plain(table: &mut Table, cell: &CellSummary, metric: Metric, unit: Unit) -> String {
+    match cell.estimates.get(&metric) {
+        Some(estimate) => unit.plain(estimate),
+        None => table.missing(absence(cell, metric)),
+    }
+}

@@ -1,0 +1,55 @@
+//! What servers and clients used of the machine.
+
+use tickbench_stats::{CellSummary, Metric};
+
+use super::{name, plain};
+use crate::run::Run;
+use crate::table::Table;
+use crate::units::Unit;
+
+/// One table a scenario: its name, and the table.
+pub(crate) fn section(run: &Run) -> Vec<(String, String)> {
+    let scenarios = run.summary.cells.chunk_by(|a, b| a.cell.scenario == b.cell.scenario);
+    scenarios.map(|cells| (cells[0].cell.scenario.clone(), table(run, cells).markdown())).collect()
+}
+
+fn table(run: &Run, cells: &[CellSummary]) -> Table {
+    let mut table = Table::new([
+        "server and question",
+        "server busy %",
+        "CPU ns a message",
+        "RSS MiB",
+        "peak RSS MiB",
+        "switches/s, own",
+        "switches/s, forced",
+        "connecting ms",
+        "client busy %",
+        "client CPU ns a message",
+    ]);
+    for cell in cells {
+        let connecting =
+            cell.estimates.get(&Metric::ConnectNs).map(|ns| crate::units::number(ns.estimate / 1e6));
+        let connecting =
+            connecting.unwrap_or_else(|| table.missing(crate::run::absence(cell, Metric::ConnectNs)));
+        let question = run.label(&cell.cell);
+        let question = question.strip_prefix(&cell.cell.scenario).unwrap_or(&question);
+        table_row(run, &mut table, cell, question, connecting);
+    }
+    table
+}
+
+fn table_row(run: &Run, table: &mut Table, cell: &CellSummary, question: &str, connecting: String) {
+    let row = vec![
+        format!("{}{question}", name(run, &cell.cell.server)),
+        run.figure(table, cell, Metric::ServerCpuShare, Unit::Percent),
+        run.figure(table, cell, Metric::ServerCpuNsPerMessage, Unit::One),
+        run.figure(table, cell, Metric::ServerRssBytes, Unit::Mib),
+        plain(table, cell, Metric::ServerRssPeakBytes, Unit::Mib),
+        plain(table, cell, Metric::ServerVoluntarySwitchesPerS, Unit::One),
+        plain(table, cell, Metric::ServerInvoluntarySwitchesPerS, Unit::One),
+        connecting,
+        plain(table, cell, Metric::ClientCpuShare, Unit::Percent),
+        run.figure(table, cell, Metric::ClientCpuNsPerMessage, Unit::One),
+    ];
+    table.push(row);
+}
