@@ -48,6 +48,8 @@ pub enum Section {
     Scaling,
     /// Round trips.
     Echo,
+    /// What another client than the instrument sees.
+    Clients,
     /// CPU and memory.
     Resources,
 }
@@ -80,11 +82,11 @@ pub fn charts(summary: &Summary, options: Options) -> Result<Vec<Chart>, GraphEr
         chart::percentiles::delivery,
         chart::boxes::charts,
         chart::percentiles::lag,
-        chart::clients::charts,
         chart::throughput::charts,
         chart::scaling::charts,
         chart::percentiles::round_trip,
         chart::echo::charts,
+        chart::clients::charts,
         chart::memory::charts,
         chart::cpu::charts,
         chart::usage::charts,

@@ -43,7 +43,7 @@ fn chart(run: &Run, scene: &Scene, client: Client) -> Result<Option<Chart>, Grap
             "The same servers measured by the {instrument} (filled) and by the {client} client (ring), with \
              the ratio of the second to the first: what the client itself changes."
         ),
-        section: section(kind),
+        section: Section::Clients,
         legend: Vec::new(),
         missing: missing(&scene.cells, |cell| figure(cell, metrics[0]).is_some()),
     };
@@ -66,14 +66,5 @@ fn shown(kind: ScenarioKind) -> (Vec<Column>, Vec<Metric>, &'static str) {
         ScenarioKind::Throughput => {
             (vec![column("Messages per second", Unit::Rate)], vec![Metric::MessagesPerS], "higher is better")
         }
-    }
-}
-
-fn section(kind: ScenarioKind) -> Section {
-    match kind {
-        ScenarioKind::Latency => Section::Latency,
-        ScenarioKind::Throughput => Section::Throughput,
-        ScenarioKind::Scaling => Section::Scaling,
-        ScenarioKind::Echo => Section::Echo,
     }
 }
