@@ -99,3 +99,58 @@ fn nth_due_ns(seq: u64, rate: f64) -> u64 {
         (seq as f64 * 1e9 / rate) as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn capture(lines: &str) -> Arc<Capture> {
+        Arc::new(Capture::read(lines.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_whole_rate_never_drifts() {
+        let mut arrivals = Arrivals::constant(3.0);
+        assert_eq!(arrivals.nth(3_000_000), Some(1_000_000 * 1_000_000_000));
+    }
+
+    #[test]
+    fn a_burst_falls_on_one_instant_and_keeps_the_mean_rate() {
+        let due: Vec<u64> = Arrivals::burst(1000.0).take(65).collect();
+        assert!(due[..32].iter().all(|&at| at == 0));
+        assert!(due[32..64].iter().all(|&at| at == 32_000_000));
+        assert_eq!(due[64], 64_000_000);
+    }
+
+    #[test]
+    fn poisson_gaps_are_exponential() {
+        let due: Vec<u64> = Arrivals::poisson(1000.0, 5).take(20_001).collect();
+        let gaps: Vec<u64> = due.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let mean_ns = gaps.iter().sum::<u64>() / gaps.len() as u64;
+        assert!((980_000..1_020_000).contains(&mean_ns), "{mean_ns}");
+        // P(gap > mean) = 1/e.
+        let above = gaps.iter().filter(|&&gap| gap > 1_000_000).count();
+        assert!((7_100..7_600).contains(&above), "{above}");
+    }
+
+    #[test]
+    fn a_capture_is_replayed_over_and_over_at_its_speed() {
+        let lines = "{\"ts_ns\":100,\"payload\":\"\"}\n{\"ts_ns\":140,\"payload\":\"\"}\n{\"ts_ns\":300,\"payload\":\"\"}";
+        let due: Vec<u64> = Arrivals::recorded(capture(lines), 2.0).take(5).collect();
+        // One turn lasts the span of 200 and one mean gap of 100.
+        assert_eq!(due, [0, 20, 100, 150, 170]);
+    }
+
+    proptest! {
+        #[test]
+        fn due_times_never_go_back(rate in 0.001..1e9f64, seed: u64) {
+            for arrivals in [Arrivals::constant(rate), Arrivals::burst(rate), Arrivals::poisson(rate, seed)] {
+                let due: Vec<u64> = arrivals.take(200).collect();
+                prop_assert_eq!(due[0], 0);
+                prop_assert!(due.is_sorted());
+            }
+        }
+    }
+}

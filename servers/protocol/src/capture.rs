@@ -94,3 +94,30 @@ impl Capture {
         cycle * self.cycle_ns() + self.messages[index as usize].ts_ns - self.messages[0].ts_ns
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blank_lines_are_passed_over_and_the_end_needs_no_line_feed() {
+        let capture =
+            Capture::read(&b"{\"ts_ns\":1,\"payload\":\"a\"}\n\n{\"ts_ns\":4,\"payload\":\"b\"}"[..])
+                .unwrap();
+        assert_eq!((capture.payload(0), capture.payload(3)), (&b"a"[..], &b"b"[..]));
+        assert_eq!((capture.span_ns(), capture.cycle_ns(), capture.offset_ns(3)), (3, 6, 9));
+    }
+
+    #[test]
+    fn a_bad_line_is_counted_from_one() {
+        let line = |bytes: &[u8]| Capture::read(bytes).unwrap_err().to_string();
+        assert!(
+            line(b"{\"ts_ns\":1,\"payload\":\"a\"}\n\n{\"ts_ns\":1}\n").starts_with("line 3 is no captured")
+        );
+        assert!(line(b"{\"ts_ns\":1,\"payload\":\"a\",\"more\":1}\n").starts_with("line 1"));
+        let earlier = b"{\"ts_ns\":2,\"payload\":\"a\"}\n{\"ts_ns\":1,\"payload\":\"a\"}\n";
+        assert!(line(earlier).contains("line 2 is earlier"));
+        assert!(line(b"{\"ts_ns\":2,\"payload\":\"a\"}\n").contains("at least two"));
+        assert!(line(b"").contains("0 messages"));
+    }
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use thiserror::Error;
 
 use crate::MAX_MESSAGE_BYTES;
@@ -162,11 +163,14 @@ impl fmt::Display for TicksQuery {
             write!(f, "&rate={rate}")?;
         }
         match &self.feed {
-            Some(feed) => write!(f, "&feed={}", percent_encode(&feed.to_string_lossy())),
+            Some(feed) => write!(f, "&feed={}", utf8_percent_encode(&feed.to_string_lossy(), ESCAPED)),
             None => Ok(()),
         }
     }
 }
+
+/// All but what RFC 3986 calls unreserved, and `/`.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 const TICKS_KEYS: &str = "encoding, rate, count, size, seed, flush, arrival, feed and speed";
 const ENCODINGS: [(&str, Encoding); 2] = [("json", Encoding::Json), ("binary", Encoding::Binary)];
@@ -260,31 +264,107 @@ fn positive(key: &str, value: &str, or_zero: bool) -> Result<f64, QueryError> {
 }
 
 fn percent_decode(text: &str) -> Result<String, QueryError> {
-    let bad = || QueryError(format!("{text:?} is not percent-encoded UTF-8"));
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        if byte != b'%' {
-            bytes.push(byte);
-            rest = tail;
-            continue;
-        }
-        let digits = tail.get(..2).ok_or_else(bad)?;
-        let hex = |digit: u8| char::from(digit).to_digit(16).ok_or_else(bad);
-        bytes.push((hex(digits[0])? * 16 + hex(digits[1])?) as u8);
-        rest = &tail[2..];
+    match percent_encoding::percent_decode_str(text).decode_utf8() {
+        Ok(decoded) => Ok(decoded.into_owned()),
+        Err(_) => Err(QueryError(format!("{text:?} is not percent-encoded UTF-8"))),
     }
-    String::from_utf8(bytes).map_err(|_| bad())
 }
 
-/// Escapes all but what RFC 3986 calls unreserved, and `/`.
-fn percent_encode(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn refusal(query: &str) -> String {
+        TicksQuery::parse(query).expect_err(query).to_string()
+    }
+
+    #[test]
+    fn nothing_asked_is_the_default() {
+        assert_eq!(TicksQuery::parse(""), Ok(TicksQuery::default()));
+        assert_eq!(TicksQuery::parse("&&"), Ok(TicksQuery::default()));
+    }
+
+    #[test]
+    fn a_feed_without_a_rate_is_replayed_as_recorded() {
+        let query = TicksQuery::parse("feed=a%20b.jsonl&speed=2.5").unwrap();
+        assert_eq!((query.arrival, query.rate_per_s, query.speed), (Arrival::Recorded, None, 2.5));
+        assert_eq!(query.feed, Some(PathBuf::from("a b.jsonl")));
+        let paced = TicksQuery::parse("feed=x&rate=10").unwrap();
+        assert_eq!((paced.arrival, paced.rate_per_s), (Arrival::Constant, Some(10.0)));
+    }
+
+    #[test]
+    fn a_rate_of_zero_is_a_flood() {
+        assert!(TicksQuery::parse("rate=0").unwrap().is_flood());
+        assert!(!TicksQuery::parse("rate=0.5").unwrap().is_flood());
+        assert!(!TicksQuery::parse("feed=x").unwrap().is_flood());
+    }
+
+    #[test]
+    fn refusals_name_what_is_wrong() {
+        for (query, part) in [
+            ("speeed=1", "speeed"),
+            ("rate", "has no value"),
+            ("rate=fast", "rate=fast"),
+            ("rate=-1", "rate=-1"),
+            ("rate=inf", "rate=inf"),
+            ("speed=0", "speed=0"),
+            ("count=1.5", "count=1.5"),
+            ("seed=-1", "seed=-1"),
+            ("encoding=xml", "json, binary"),
+            ("flush=never", "each, batch"),
+            ("seed=1&seed=1", "twice"),
+            ("size=100", "288"),
+            ("encoding=binary&size=47", "48"),
+            ("encoding=binary&size=16777217", "16777216"),
+            ("feed=x&size=512", "capture"),
+            ("arrival=recorded", "feed=FILE"),
+            ("feed=x&arrival=recorded&rate=1", "leave rate out"),
+            ("feed=%ff", "UTF-8"),
+        ] {
+            let sentence = refusal(query);
+            assert!(sentence.contains(part), "{query}: {sentence}");
         }
-        encoded
-    })
+    }
+
+    #[test]
+    fn relay_and_the_plain_paths_refuse_what_they_do_not_take() {
+        assert_eq!(parse_relay_role(""), Ok(RelayRole::Subscriber));
+        assert_eq!(parse_relay_role("role=publisher"), Ok(RelayRole::Publisher));
+        assert!(parse_relay_role("role=king").is_err());
+        assert!(parse_relay_role("rate=1").is_err());
+        assert_eq!(refuse_any_query("/", ""), Ok(()));
+        assert!(refuse_any_query("/echo", "a=b").unwrap_err().to_string().contains("/echo"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_query_that_is_spelled_out_reads_back(
+            binary: bool, batch: bool, seed: u64, count in proptest::option::of(1u64..),
+            rate in 0.0..1e9f64, speed in 0.001..1e6f64, size in 288usize..=MAX_MESSAGE_BYTES,
+            feed in proptest::option::of("[ -~äé/]{1,20}"), arrival in 0..4usize,
+        ) {
+            let arrival = ARRIVALS[arrival].1;
+            prop_assume!(arrival != Arrival::Recorded || feed.is_some());
+            let query = TicksQuery {
+                encoding: if binary { Encoding::Binary } else { Encoding::Json },
+                rate_per_s: Some(rate).filter(|_| arrival != Arrival::Recorded),
+                count,
+                size_bytes: if feed.is_some() { 0 } else { size },
+                seed,
+                flush: if batch { Flush::Batch } else { Flush::Each },
+                arrival,
+                feed: feed.map(PathBuf::from),
+                speed,
+            };
+            prop_assert_eq!(TicksQuery::parse(&query.to_string()), Ok(query));
+        }
+
+        #[test]
+        fn no_query_panics(query in "[ -~]{0,40}") {
+            let _ = TicksQuery::parse(&query);
+        }
+    }
 }

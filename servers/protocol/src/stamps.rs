@@ -61,22 +61,32 @@ impl Stamps {
 
     /// Reads the stamps of a JSON message at their fixed offsets.
     ///
-    /// Checks the three keys and every digit, eight bytes at a time.
-    #[inline]
+    /// Checks the three keys and every digit, eight bytes at a time: what is not as nearly every header is, is gathered into
+    /// one word and told apart out of line.
+    #[inline(always)]
     pub fn read_json(message: &[u8]) -> Result<Stamps, StampError> {
         let Some(header) = message.first_chunk::<JSON_HEADER_BYTES>() else {
             return Err(StampError::Short(message.len()));
         };
-        let keys_match = header[..JSON_SEQ] == JSON_TEMPLATE[..JSON_SEQ]
-            && header[JSON_SEQ + DIGITS..JSON_DUE] == JSON_TEMPLATE[JSON_SEQ + DIGITS..JSON_DUE]
-            && header[JSON_DUE + DIGITS..JSON_SENT] == JSON_TEMPLATE[JSON_DUE + DIGITS..JSON_SENT]
-            && header[JSON_SENT + DIGITS] == b'"';
-        let stamps =
-            (read_digits(header, JSON_SEQ), read_digits(header, JSON_DUE), read_digits(header, JSON_SENT));
-        match (keys_match, stamps) {
-            (true, (Some(seq), Some(due_ns), Some(sent_ns))) => Ok(Stamps { seq, due_ns, sent_ns }),
-            _ => Err(StampError::Header),
+        let (seq, odd_seq) = low_digits(header, JSON_SEQ);
+        let (sent_ns, odd_sent) = low_digits(header, JSON_SENT);
+        // In a flood the two times are the same digits, and twenty bytes are compared sooner than read.
+        let same = header[JSON_DUE..JSON_DUE + DIGITS] == header[JSON_SENT..JSON_SENT + DIGITS];
+        let (due_ns, odd_due) = if same { (sent_ns, odd_sent) } else { low_digits(header, JSON_DUE) };
+        if odd_keys(header) | odd_seq | odd_due | odd_sent != 0 {
+            return Stamps::read_odd_json(header);
         }
+        Ok(Stamps { seq, due_ns, sent_ns })
+    }
+
+    /// Reads a header that has a number of more than sixteen digits, or is none.
+    #[cold]
+    fn read_odd_json(header: &[u8; JSON_HEADER_BYTES]) -> Result<Stamps, StampError> {
+        let number = |at| all_digits(header, at).ok_or(StampError::Header);
+        if odd_keys(header) != 0 {
+            return Err(StampError::Header);
+        }
+        Ok(Stamps { seq: number(JSON_SEQ)?, due_ns: number(JSON_DUE)?, sent_ns: number(JSON_SENT)? })
     }
 
     /// Writes keys and digits of the stamps into the head of a JSON message.
@@ -102,7 +112,7 @@ impl Stamps {
 
 /// `value` as twenty decimal digits with leading zeros: as wide as the largest `u64`.
 #[inline]
-pub(crate) fn digits(mut value: u64) -> [u8; DIGITS] {
+fn digits(mut value: u64) -> [u8; DIGITS] {
     const PAIRS: [[u8; 2]; 100] = {
         let mut pairs = [[0; 2]; 100];
         let mut n = 0;
@@ -120,44 +130,55 @@ pub(crate) fn digits(mut value: u64) -> [u8; DIGITS] {
     out
 }
 
-/// Twenty digits at `at`: four, then eight, then eight. `None` where a byte is no digit or the value exceeds `u64`.
-#[inline]
-fn read_digits(header: &[u8; JSON_HEADER_BYTES], at: usize) -> Option<u64> {
-    let chunk = |at: usize| u64::from_le_bytes(*header[at..].first_chunk().expect("inside the header"));
-    // The four leading digits, shifted up behind four zeros, read as eight.
-    let head = u64::from_le_bytes([
-        b'0',
-        b'0',
-        b'0',
-        b'0',
-        header[at],
-        header[at + 1],
-        header[at + 2],
-        header[at + 3],
-    ]);
-    let (middle, tail) = (chunk(at + 4), chunk(at + 12));
-    if !(all_digits(head) & all_digits(middle) & all_digits(tail)) {
-        return None;
-    }
-    let low = eight_digits(middle) * 100_000_000 + eight_digits(tail);
-    eight_digits(head).checked_mul(10_000_000_000_000_000)?.checked_add(low)
+/// Eight bytes at `at`, the first in the lowest place.
+#[inline(always)]
+const fn word(bytes: &[u8; JSON_HEADER_BYTES], at: usize) -> u64 {
+    let bytes = bytes.split_at(at).1.first_chunk().expect("inside the header");
+    u64::from_le_bytes(*bytes)
 }
 
-/// Whether each byte is an ASCII digit: its high nibble is 3, and stays so with 6 added.
-#[inline]
-fn all_digits(chunk: u64) -> bool {
-    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
-    const THREES: u64 = 0x3030_3030_3030_3030;
-    (chunk & HIGH) == THREES && (chunk.wrapping_add(0x0606_0606_0606_0606) & HIGH) == THREES
+/// Not 0 where a byte of the keys differs. Some words overlap, so that none holds a digit.
+#[inline(always)]
+fn odd_keys(header: &[u8; JSON_HEADER_BYTES]) -> u64 {
+    let keys = [0, JSON_SEQ + DIGITS, JSON_DUE - 8, JSON_DUE + DIGITS, JSON_SENT - 8];
+    let odd = keys.into_iter().fold(0, |odd, at| odd | (word(header, at) ^ word(JSON_TEMPLATE, at)));
+    odd | u64::from(header[JSON_SENT + DIGITS] ^ b'"')
 }
 
-/// Eight ASCII digits, first digit in the lowest byte, to their value: pairs, then fours, then eight, by multiplication.
-#[inline]
-fn eight_digits(chunk: u64) -> u64 {
-    let ones = chunk & 0x0f0f_0f0f_0f0f_0f0f;
-    let pairs = (ones.wrapping_mul(10) + (ones >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-    (fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff
+/// The lower sixteen of the twenty digits at `at`, and not 0 where one is no digit or one of the upper four is no zero.
+///
+/// A time of less than four months and a number of less than 10^16 begin with four zeros.
+#[inline(always)]
+fn low_digits(header: &[u8; JSON_HEADER_BYTES], at: usize) -> (u64, u64) {
+    let head = (word(header, at) ^ ZEROS) as u32;
+    let (middle, tail) = (word(header, at + 4) ^ ZEROS, word(header, at + 12) ^ ZEROS);
+    let value = eight_digits(middle).wrapping_mul(100_000_000).wrapping_add(eight_digits(tail));
+    (value, u64::from(head) | above_nine(middle) | above_nine(tail))
+}
+
+/// Twenty digits at `at`. `None` where a byte is no digit or the value exceeds `u64`.
+fn all_digits(header: &[u8; JSON_HEADER_BYTES], at: usize) -> Option<u64> {
+    header[at..at + DIGITS].iter().try_fold(0u64, |value, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+/// Eight times the digit zero.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// Not 0 where a byte is above 9: its highest bit is set, or will be when 118 is added.
+#[inline(always)]
+fn above_nine(bytes: u64) -> u64 {
+    (bytes | bytes.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080
+}
+
+/// Eight bytes of 0 to 9, the first digit in the lowest byte, to their value: pairs, then fours, then eight, by multiplication.
+#[inline(always)]
+fn eight_digits(ones: u64) -> u64 {
+    let pairs = ones.wrapping_mul(10).wrapping_add(ones >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
 }
 
 #[cfg(test)]

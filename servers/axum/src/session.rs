@@ -1,0 +1,109 @@
+//! What a connection does once it is open.
+
+use std::sync::Arc;
+
+use axum::extract::ws::{CloseCode, CloseFrame, Message, WebSocket, close_code};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use tickbench_protocol::{RelayRole, SUBSCRIBED};
+use tickbench_server_kit::{CLOSE_TIMEOUT, Hub, Tick, TickRequest};
+use tokio::task::JoinSet;
+
+type Sender = SplitSink<WebSocket, Message>;
+type Receiver = SplitStream<WebSocket>;
+
+/// Returns each data message.
+pub(crate) async fn echo(mut socket: WebSocket) -> anyhow::Result<()> {
+    while let Some(message) = socket.next().await {
+        let message = message?;
+        if data_bytes(&message).is_some() {
+            socket.send(message).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Sends ticks until the last one, or until the client leaves.
+pub(crate) async fn ticks(socket: WebSocket, request: TickRequest) -> anyhow::Result<()> {
+    let (sender, receiver) = socket.split();
+    until_closed(receiver, send_ticks(sender, request)).await
+}
+
+async fn send_ticks(mut sender: Sender, request: TickRequest) -> anyhow::Result<()> {
+    let mut stream = request.start();
+    while let Some(tick) = stream.next().await {
+        let message = match tick {
+            Tick::Text(text) => Message::Text(text.into()),
+            Tick::Binary(bytes) => Message::Binary(bytes.into()),
+        };
+        if stream.flushes() {
+            sender.send(message).await?;
+        } else {
+            sender.feed(message).await?;
+        }
+    }
+    close(sender, close_code::NORMAL, "").await
+}
+
+/// Publishes what it gets, or sends what others publish.
+pub(crate) async fn relay(socket: WebSocket, role: RelayRole, hub: Arc<Hub<Message>>) -> anyhow::Result<()> {
+    match role {
+        RelayRole::Publisher => publish(socket, &hub).await,
+        RelayRole::Subscriber => {
+            let (sender, receiver) = socket.split();
+            until_closed(receiver, subscribe(sender, &hub)).await
+        }
+    }
+}
+
+async fn publish(mut socket: WebSocket, hub: &Hub<Message>) -> anyhow::Result<()> {
+    while let Some(message) = socket.next().await {
+        let message = message?;
+        if let Some(bytes) = data_bytes(&message) {
+            hub.publish(message, bytes).await;
+        }
+    }
+    Ok(())
+}
+
+async fn subscribe(mut sender: Sender, hub: &Arc<Hub<Message>>) -> anyhow::Result<()> {
+    let mut subscription = hub.subscribe();
+    sender.send(Message::text(SUBSCRIBED)).await?;
+    loop {
+        match subscription.next().await {
+            Ok(message) => sender.send(message).await?,
+            Err(too_slow) => return close(sender, close_code::POLICY, &too_slow.to_string()).await,
+        }
+    }
+}
+
+/// The length of a data message; `None` for any other.
+fn data_bytes(message: &Message) -> Option<usize> {
+    match message {
+        Message::Text(text) => Some(text.len()),
+        Message::Binary(bytes) => Some(bytes.len()),
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
+    }
+}
+
+async fn close(mut sender: Sender, code: CloseCode, reason: &str) -> anyhow::Result<()> {
+    let frame = CloseFrame { code, reason: reason.into() };
+    Ok(sender.send(Message::Close(Some(frame))).await?)
+}
+
+/// Runs `sending` while a task of its own reads, which is what answers pings and close frames; then waits for the client's
+/// close frame.
+async fn until_closed(
+    mut receiver: Receiver,
+    sending: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    // Aborted when this returns, so that nothing holds on to a connection that is given up.
+    let mut reading = JoinSet::new();
+    reading.spawn(async move { while let Some(Ok(_)) = receiver.next().await {} });
+    tokio::select! {
+        _ = reading.join_next() => return Ok(()),
+        sent = sending => sent?,
+    }
+    tokio::time::timeout(CLOSE_TIMEOUT, reading.join_next()).await?;
+    Ok(())
+}
