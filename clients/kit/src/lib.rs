@@ -1,1 +1,37 @@
-//! .
+//! What every client shares: the flags of `measure`, the query they make, the recorder of what arrives, the usage of server
+//! and client, the phases of a measurement, and the line that is printed.
+//!
+//! A client reads its sockets in its own way. It gives each message to the [`Recorder`] of a [`Session`], tells the session
+//! after each poll what the poll brought, and prints what [`Session::finish`] returns.
+//!
+//! **Invariant:** nothing here reads or writes a socket.
+
+mod clock;
+mod failure;
+mod flags;
+mod query;
+mod recorder;
+mod sampler;
+mod session;
+mod tally;
+pub mod usage;
+
+pub use clock::monotonic_ns;
+pub use failure::Failure;
+pub use flags::MeasureFlags;
+pub use query::ticks_target;
+pub use recorder::{Question, Recorder, Sequence};
+pub use sampler::UsageSampler;
+pub use session::{Poll, Progress, Session};
+
+use tickbench_record::Reply;
+
+/// Prints the one line that the harness waits for.
+pub fn print_reply(reply: &Reply) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut line = serde_json::to_vec(reply).expect("a reply is plain data");
+    line.push(b'\n');
+    let mut out = std::io::stdout().lock();
+    out.write_all(&line)?;
+    out.flush()
+}

@@ -1,1 +1,37 @@
-fn main() {}
+//! The instrument: one thread that measures a server from outside.
+
+mod affinity;
+mod bare;
+mod capture;
+mod ceiling;
+mod cli;
+mod link;
+mod measure;
+mod pacer;
+mod prepared;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use cli::{Cli, Command};
+use tickbench_client_kit::print_reply;
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Measure(flags) => print_reply(&measure::measure(&flags.into()))?,
+        Command::Ceiling { encoding, window_ns, writer_core } => {
+            ceiling::run(encoding, window_ns, writer_core)?
+        }
+        Command::Prepared { listen, encoding, core } => prepared::serve(listen, encoding, core)?,
+        Command::Bare { size, rate, window_ns, writer_core } => {
+            bare::run(bare::Stream { size: size as usize, rate, window_ns, writer_core })?;
+        }
+        Command::Verify { server, encodings, flush } => {
+            if !verify::run(server, &encodings, &flush)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -16,8 +16,9 @@ pub(crate) type Socket = WebSocketStream<TcpStream>;
 /// Connects and upgrades. TCP_NODELAY is on, as in the probe.
 pub(crate) async fn open(server: SocketAddr, target: &str) -> Result<Socket, Failure> {
     let failed = |reason: String| Failure::new(Stage::Connect, reason);
-    let stream =
-        TcpStream::connect(server).await.map_err(|cause| failed(format!("failed to connect to {server}: {cause}")))?;
+    let stream = TcpStream::connect(server)
+        .await
+        .map_err(|cause| failed(format!("failed to connect to {server}: {cause}")))?;
     stream.set_nodelay(true).map_err(|cause| failed(format!("failed to set TCP_NODELAY: {cause}")))?;
     let (socket, _) = client_async(format!("ws://{server}{target}"), stream)
         .await
@@ -26,7 +27,11 @@ pub(crate) async fn open(server: SocketAddr, target: &str) -> Result<Socket, Fai
 }
 
 /// Does the request's job on one connection until the session says that the window is over.
-pub(crate) async fn run(mut socket: Socket, request: &Request, session: &RefCell<Session>) -> Result<(), Failure> {
+pub(crate) async fn run(
+    mut socket: Socket,
+    request: &Request,
+    session: &RefCell<Session>,
+) -> Result<(), Failure> {
     let mut sequence = Sequence::default();
     let payload = echo_message(request);
     let mut sent_ns = 0;
@@ -45,7 +50,9 @@ pub(crate) async fn run(mut socket: Socket, request: &Request, session: &RefCell
                     let stamps = stamps(&message).map_err(|reason| session.failure(reason))?;
                     session.recorder.tick(&mut sequence, &stamps, bytes, now_ns);
                 }
-                Job::Echo if message == payload => session.recorder.round_trip(sent_ns, message.len(), now_ns),
+                Job::Echo if message == payload => {
+                    session.recorder.round_trip(sent_ns, message.len(), now_ns)
+                }
                 Job::Echo => return Err(session.failure("the echo differs from what was sent")),
             }
             if session.advance(now_ns, Poll::Something)? == Progress::Over {

@@ -1,7 +1,6 @@
 //! A usual client: the probe's job on tokio-tungstenite, with its defaults, so that a report can show what such a client adds to
-//! the figures of the same server. Also records captures.
+//! the figures of the same server.
 
-mod capture;
 mod connection;
 mod measure;
 
@@ -15,20 +14,16 @@ use tickbench_record::{Request, Wait};
 enum Command {
     /// Measures a server; prints one line of JSON
     Measure(MeasureFlags),
-    /// Records what a server sends
-    Capture(capture::CaptureFlags),
 }
 
 fn main() -> anyhow::Result<()> {
-    let command = Command::parse();
+    let Command::Measure(flags) = Command::parse();
+    let request = Request::from(flags);
+    anyhow::ensure!(
+        request.wait == Wait::Block,
+        "a runtime sleeps until there is data: ask for --wait block"
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match command {
-        Command::Capture(flags) => runtime.block_on(capture::capture(&flags)),
-        Command::Measure(flags) => {
-            let request = Request::from(flags);
-            anyhow::ensure!(request.wait == Wait::Block, "a runtime sleeps until there is data: ask for --wait block");
-            print_reply(&runtime.block_on(measure::measure(request)))?;
-            Ok(())
-        }
-    }
+    print_reply(&runtime.block_on(measure::measure(request)))?;
+    Ok(())
 }

@@ -1,0 +1,313 @@
+//! What arrives, counted and timed.
+
+use tickbench_protocol::Stamps;
+use tickbench_record::{Distribution, Job, Observation, Request, Stage};
+
+use crate::Failure;
+use crate::tally::Tally;
+
+/// Which figures a measurement has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// Paced ticks: lag, delivery and response.
+    Paced,
+    /// A flood, where a tick is due when it is sent: delivery alone.
+    Flood,
+    /// Echo: round trip alone.
+    RoundTrip,
+}
+
+impl Question {
+    /// What `request` asks.
+    pub fn of(request: &Request) -> Question {
+        let recorded = request.arrival == tickbench_record::Arrival::Recorded;
+        match request.job {
+            Job::Echo => Question::RoundTrip,
+            Job::Ticks if request.rate_per_s > 0.0 || recorded => Question::Paced,
+            Job::Ticks => Question::Flood,
+        }
+    }
+}
+
+/// Where one connection's stream is: eight bytes a connection.
+#[derive(Debug, Clone, Default)]
+pub struct Sequence {
+    next: u64,
+}
+
+/// Counts and histograms of one measurement.
+#[derive(Debug)]
+pub struct Recorder {
+    question: Question,
+    recording: bool,
+    received: u64,
+    bytes: u64,
+    reads: u64,
+    negative: u64,
+    missing: u64,
+    reordered: u64,
+    first_disorder: Option<Disorder>,
+    lag: Tally,
+    /// Delivery or, for echo, round trip.
+    transit: Tally,
+    response: Tally,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Disorder {
+    expected: u64,
+    seen: u64,
+}
+
+impl Recorder {
+    /// An empty recorder, which records.
+    pub fn new(question: Question) -> Recorder {
+        Recorder {
+            question,
+            recording: true,
+            received: 0,
+            bytes: 0,
+            reads: 0,
+            negative: 0,
+            missing: 0,
+            reordered: 0,
+            first_disorder: None,
+            lag: Tally::new(),
+            transit: Tally::new(),
+            response: Tally::new(),
+        }
+    }
+
+    /// Forgets all that was recorded and follows only the sequences until [`resume`](Recorder::resume).
+    pub(crate) fn pause(&mut self) {
+        (self.received, self.bytes, self.reads, self.negative) = (0, 0, 0, 0);
+        for histogram in [&mut self.lag, &mut self.transit, &mut self.response] {
+            histogram.reset();
+        }
+        self.recording = false;
+    }
+
+    /// Records from now on.
+    pub(crate) fn resume(&mut self) {
+        self.recording = true;
+    }
+
+    /// Messages recorded so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// A read that brought data.
+    #[inline]
+    pub fn read(&mut self) {
+        self.reads += u64::from(self.recording);
+    }
+
+    /// A tick of the stream that `sequence` follows, with a payload of `bytes`, received at `received_ns`.
+    #[inline(always)]
+    pub fn tick(&mut self, sequence: &mut Sequence, stamps: &Stamps, bytes: usize, received_ns: u64) {
+        if stamps.seq != sequence.next {
+            self.out_of_order(sequence, stamps.seq);
+        } else {
+            sequence.next += 1;
+        }
+        if !self.recording {
+            return;
+        }
+        self.received += 1;
+        self.bytes += bytes as u64;
+        record(&mut self.transit, stamps.sent_ns, received_ns, &mut self.negative);
+        if self.question == Question::Paced {
+            record(&mut self.lag, stamps.due_ns, stamps.sent_ns, &mut self.negative);
+            record(&mut self.response, stamps.due_ns, received_ns, &mut self.negative);
+        }
+    }
+
+    /// A message of `bytes` that was sent at `sent_ns` and is back at `received_ns`.
+    #[inline]
+    pub fn round_trip(&mut self, sent_ns: u64, bytes: usize, received_ns: u64) {
+        if !self.recording {
+            return;
+        }
+        self.received += 1;
+        self.bytes += bytes as u64;
+        record(&mut self.transit, sent_ns, received_ns, &mut self.negative);
+    }
+
+    #[cold]
+    fn out_of_order(&mut self, sequence: &mut Sequence, seen: u64) {
+        self.first_disorder.get_or_insert(Disorder { expected: sequence.next, seen });
+        if seen > sequence.next {
+            self.missing += seen - sequence.next;
+            sequence.next = seen.saturating_add(1);
+        } else {
+            self.reordered += 1;
+        }
+    }
+
+    /// What was seen in a window of `elapsed_ns`, the last `silent_ns` of which brought nothing, if the sequences were whole
+    /// from the first connection on.
+    pub(crate) fn finish(
+        self,
+        elapsed_ns: u64,
+        silent_ns: u64,
+        connections: u32,
+    ) -> Result<Observation, Failure> {
+        if self.received == 0 {
+            let window_ms = elapsed_ns as f64 / 1e6;
+            let reason = format!("no message arrived in the window of {window_ms:.0} ms");
+            return Err(Failure::new(Stage::Measure, reason));
+        }
+        self.check_sequences()?;
+        self.check_littles_law(elapsed_ns, silent_ns, connections)?;
+        let per_s = |count: u64| count as f64 * 1e9 / elapsed_ns as f64;
+        let distribution = |tally: &Tally| Distribution::of(&tally.histogram());
+        let transit = distribution(&self.transit);
+        let echo = self.question == Question::RoundTrip;
+        let (delivery_ns, round_trip_ns) = if echo { (None, transit) } else { (transit, None) };
+        Ok(Observation {
+            sent: self.received,
+            received: self.received,
+            lost: 0,
+            reordered: 0,
+            negative: self.negative,
+            checked: 0,
+            elapsed_ns,
+            messages_per_s: per_s(self.received),
+            bytes_per_s: per_s(self.bytes),
+            reads: self.reads,
+            connect_ns: 0,
+            lag_ns: distribution(&self.lag),
+            delivery_ns,
+            response_ns: distribution(&self.response),
+            round_trip_ns,
+            server_usage: None,
+            client_usage: None,
+            usage_samples: None,
+        })
+    }
+
+    /// A stream over TCP arrives whole and in order, or the server did not send it so: a figure of such a stream is none.
+    fn check_sequences(&self) -> Result<(), Failure> {
+        let Some(Disorder { expected, seen }) = self.first_disorder else { return Ok(()) };
+        Err(Failure::new(
+            Stage::Audit,
+            format!(
+                "the sequence is broken: {} messages missing, {} repeated or out of order; first, seq {seen} came where \
+                 {expected} was due",
+                self.missing, self.reordered
+            ),
+        ))
+    }
+
+    /// In a closed loop the messages in flight are as many as the connections: rate times mean round trip (Little, 1961).
+    /// Each connection may be in the middle of a round trip at both ends of the window; the last one may by then have taken
+    /// longer than any before, where the machine stood still, and all that shows of it is the silence.
+    fn check_littles_law(&self, elapsed_ns: u64, silent_ns: u64, connections: u32) -> Result<(), Failure> {
+        let round_trips = self.transit.histogram();
+        if self.question != Question::RoundTrip || round_trips.is_empty() {
+            return Ok(());
+        }
+        let connections = f64::from(connections);
+        let in_flight = round_trips.mean() * self.received as f64 / elapsed_ns as f64;
+        let longest_ns = 2 * round_trips.max() + silent_ns;
+        let ends = connections * longest_ns as f64 / elapsed_ns as f64;
+        if (in_flight - connections).abs() <= 0.01 * connections + ends {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Stage::Audit,
+            format!(
+                "Little's law does not hold: {in_flight:.2} messages in flight over {connections} connections"
+            ),
+        ))
+    }
+}
+
+/// Records `to - from`, or counts it as negative.
+#[inline(always)]
+fn record(tally: &mut Tally, from_ns: u64, to_ns: u64, negative: &mut u64) {
+    match to_ns.checked_sub(from_ns) {
+        Some(ns) => tally.record(ns),
+        None => *negative += 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn see(recorder: &mut Recorder, sequence: &mut Sequence, seqs: &[u64]) {
+        for &seq in seqs {
+            let stamps = Stamps { seq, due_ns: 100, sent_ns: 150 };
+            recorder.tick(sequence, &stamps, 48, 400);
+        }
+    }
+
+    #[test]
+    fn three_figures_of_a_paced_tick() {
+        let mut recorder = Recorder::new(Question::Paced);
+        see(&mut recorder, &mut Sequence::default(), &[0, 1, 2]);
+        let seen = recorder.finish(1_000_000_000, 0, 1).unwrap();
+        assert_eq!((seen.sent, seen.received, seen.lost, seen.messages_per_s), (3, 3, 0, 3.0));
+        assert_eq!(seen.bytes_per_s, 144.0);
+        let p50 = |figure: Option<Distribution>| figure.unwrap().p50;
+        assert_eq!((p50(seen.lag_ns), p50(seen.delivery_ns), p50(seen.response_ns)), (50, 250, 300));
+        assert_eq!(seen.round_trip_ns, None);
+    }
+
+    #[test]
+    fn a_flood_has_delivery_alone() {
+        let mut recorder = Recorder::new(Question::Flood);
+        see(&mut recorder, &mut Sequence::default(), &[0]);
+        let seen = recorder.finish(1, 0, 1).unwrap();
+        assert_eq!((seen.lag_ns, seen.response_ns), (None, None));
+        assert_eq!(seen.delivery_ns.unwrap().count, 1);
+    }
+
+    #[test]
+    fn broken_sequences_fail_the_audit_and_say_how() {
+        let reason = |seqs: &[u64]| {
+            let mut recorder = Recorder::new(Question::Flood);
+            see(&mut recorder, &mut Sequence::default(), seqs);
+            let failure = recorder.finish(1, 0, 1).unwrap_err();
+            assert_eq!(failure.stage, Stage::Audit);
+            failure.reason
+        };
+        assert!(reason(&[0, 1, 4]).contains("2 messages missing, 0 repeated"));
+        assert!(reason(&[0, 1, 1]).contains("0 messages missing, 1 repeated"));
+        assert!(reason(&[0, 2, 1, 3]).contains("first, seq 2 came where 1 was due"));
+        assert!(reason(&[5]).contains("first, seq 5 came where 0 was due"));
+    }
+
+    #[test]
+    fn values_below_zero_are_counted_and_kept_out() {
+        let mut recorder = Recorder::new(Question::Paced);
+        let stamps = Stamps { seq: 0, due_ns: 100, sent_ns: 90 };
+        recorder.tick(&mut Sequence::default(), &stamps, 48, 80);
+        let seen = recorder.finish(1, 0, 1).unwrap();
+        assert_eq!((seen.negative, seen.received), (3, 1));
+        assert_eq!((seen.lag_ns, seen.delivery_ns, seen.response_ns), (None, None, None));
+    }
+
+    #[test]
+    fn a_pause_forgets_figures_but_follows_the_sequence() {
+        let (mut recorder, mut sequence) = (Recorder::new(Question::Flood), Sequence::default());
+        see(&mut recorder, &mut sequence, &[0, 1]);
+        recorder.pause();
+        see(&mut recorder, &mut sequence, &[2, 3]);
+        recorder.resume();
+        see(&mut recorder, &mut sequence, &[4]);
+        assert_eq!(recorder.finish(1, 0, 1).unwrap().received, 1);
+    }
+
+    #[test]
+    fn littles_law_is_checked() {
+        let mut recorder = Recorder::new(Question::RoundTrip);
+        (0..1000).for_each(|i| recorder.round_trip(i * 1000, 1, i * 1000 + 1000));
+        assert!(recorder.check_littles_law(1_000_000, 0, 1).is_ok());
+        assert!(recorder.check_littles_law(1_000_000, 0, 2).is_err());
+        assert!(recorder.check_littles_law(3_000_000, 0, 1).is_err());
+        assert!(recorder.check_littles_law(3_000_000, 2_000_000, 1).is_ok());
+    }
+}

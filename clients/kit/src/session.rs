@@ -1,0 +1,180 @@
+//! The phases of one measurement: warm-up, settling, window.
+
+use tickbench_record::{Observation, Request, Stage};
+
+use crate::usage::UsageError;
+use crate::{Failure, Question, Recorder, UsageSampler, monotonic_ns};
+
+/// The window opens at the first poll that leaves nothing to read, and at the latest so long after the counters were read.
+const SETTLE_NS: u64 = 5_000_000;
+
+/// How often a session looks for a stall: well below any stall that is worth waiting for.
+const WATCH_NS: u64 = 10_000_000;
+
+/// What a poll of the sockets brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Poll {
+    /// No data.
+    Nothing,
+    /// All data that there was.
+    Everything,
+    /// Data, and perhaps there is more.
+    Something,
+}
+
+/// Whether to poll on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Poll on.
+    Continue,
+    /// The window is over.
+    Over,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Warmup,
+    Settling,
+    Window,
+}
+
+/// One measurement under way, from the last upgraded connection on.
+///
+/// The start of the usage interval is read between warm-up and window: it takes some 100 µs, in which data pile up. Their
+/// samples tell of the reading, not of the server, and so the window opens only when that backlog is gone.
+#[derive(Debug)]
+pub struct Session {
+    /// Takes what arrives.
+    pub recorder: Recorder,
+    usage: UsageSampler,
+    phase: Phase,
+    phase_ends_ns: u64,
+    next_check_ns: u64,
+    last_data_ns: u64,
+    opened_ns: u64,
+    window_ns: u64,
+    stall_ns: u64,
+    connections: u32,
+    connect_ns: u64,
+}
+
+impl Session {
+    /// Starts the warm-up. Opening the connections took `connect_ns`.
+    pub fn begin(request: &Request, connect_ns: u64) -> Result<Session, Failure> {
+        let usage = UsageSampler::new(request).map_err(|error| failed_usage(Stage::Warmup, &error))?;
+        let recorder = Recorder::new(Question::of(request));
+        let now_ns = monotonic_ns();
+        Ok(Session {
+            recorder,
+            usage,
+            phase: Phase::Warmup,
+            phase_ends_ns: now_ns.saturating_add(request.warmup_ns),
+            next_check_ns: now_ns,
+            last_data_ns: now_ns,
+            opened_ns: now_ns,
+            window_ns: request.window_ns,
+            stall_ns: request.stall_ns,
+            connections: request.connections,
+            connect_ns,
+        })
+    }
+
+    /// Whether what arrives now will be discarded, so that there is time to keep a copy.
+    #[inline]
+    pub fn is_warming_up(&self) -> bool {
+        self.phase == Phase::Warmup
+    }
+
+    /// The stage that a failure now belongs to.
+    pub fn stage(&self) -> Stage {
+        if self.phase == Phase::Window { Stage::Measure } else { Stage::Warmup }
+    }
+
+    /// A failure now, for this reason.
+    pub fn failure(&self, reason: impl Into<String>) -> Failure {
+        Failure::new(self.stage(), reason)
+    }
+
+    /// How long a client may sleep without looking here again, in nanoseconds.
+    pub fn longest_sleep_ns(&self) -> u64 {
+        WATCH_NS
+    }
+
+    /// Tells what the poll that ended at `now_ns` brought. Costs two comparisons nearly always.
+    #[inline]
+    pub fn advance(&mut self, now_ns: u64, poll: Poll) -> Result<Progress, Failure> {
+        if poll != Poll::Nothing {
+            self.last_data_ns = now_ns;
+        }
+        if now_ns < self.next_check_ns {
+            return Ok(Progress::Continue);
+        }
+        self.check(now_ns, poll)
+    }
+
+    #[cold]
+    fn check(&mut self, now_ns: u64, poll: Poll) -> Result<Progress, Failure> {
+        self.check_stall(now_ns)?;
+        let stage = self.stage();
+        match self.phase {
+            Phase::Warmup if now_ns >= self.phase_ends_ns => {
+                self.recorder.pause();
+                self.usage.start().map_err(|error| failed_usage(stage, &error))?;
+                self.phase = Phase::Settling;
+                self.phase_ends_ns = monotonic_ns() + SETTLE_NS;
+            }
+            Phase::Settling if poll != Poll::Something || now_ns >= self.phase_ends_ns => {
+                self.recorder.resume();
+                self.phase = Phase::Window;
+                // The time is read anew: nothing that arrived before it is recorded.
+                self.opened_ns = monotonic_ns();
+                self.phase_ends_ns = self.opened_ns.saturating_add(self.window_ns);
+                self.usage.open(self.opened_ns);
+            }
+            Phase::Window if now_ns >= self.phase_ends_ns => return Ok(Progress::Over),
+            Phase::Window => {
+                let idle = poll == Poll::Nothing;
+                self.usage.poll(now_ns, idle).map_err(|error| failed_usage(stage, &error))?;
+            }
+            Phase::Warmup | Phase::Settling => {}
+        }
+        self.next_check_ns = match self.phase {
+            // Each poll may be the one that leaves nothing.
+            Phase::Settling => 0,
+            Phase::Warmup => self.phase_ends_ns.min(now_ns + WATCH_NS),
+            Phase::Window => self.phase_ends_ns.min(now_ns + WATCH_NS).min(self.usage.next_ns()),
+        };
+        Ok(Progress::Continue)
+    }
+
+    fn check_stall(&self, now_ns: u64) -> Result<(), Failure> {
+        let silent_ns = now_ns.saturating_sub(self.last_data_ns);
+        if silent_ns < self.stall_ns {
+            return Ok(());
+        }
+        let state = match self.usage.server_state() {
+            Some(state) => format!("; the server's process is {state}"),
+            None => String::new(),
+        };
+        Err(self.failure(format!("no message for {:.1} s{state}", silent_ns as f64 / 1e9)))
+    }
+
+    /// What was seen. `closed_ns` is the end of the last poll.
+    pub fn finish(self, closed_ns: u64) -> Result<Observation, Failure> {
+        let elapsed_ns = closed_ns.saturating_sub(self.opened_ns);
+        let silent_ns = closed_ns.saturating_sub(self.last_data_ns);
+        let Session { recorder, usage, connections, connect_ns, .. } = self;
+        let received_per_s = recorder.received() as f64 * 1e9 / elapsed_ns.max(1) as f64;
+        let usage = usage.finish(received_per_s).map_err(|error| failed_usage(Stage::Measure, &error))?;
+        let mut observation = recorder.finish(elapsed_ns, silent_ns, connections)?;
+        observation.connect_ns = connect_ns;
+        observation.server_usage = usage.server;
+        observation.client_usage = usage.client;
+        observation.usage_samples = usage.samples;
+        Ok(observation)
+    }
+}
+
+fn failed_usage(stage: Stage, error: &UsageError) -> Failure {
+    Failure::new(stage, error.to_string())
+}

@@ -1,0 +1,74 @@
+//! The command line.
+
+use std::net::SocketAddr;
+
+use clap::{Parser, Subcommand};
+use tickbench_client_kit::MeasureFlags;
+use tickbench_record::{Encoding, Flush};
+
+use crate::bare;
+
+/// The instrument of tickbench: measures one WebSocket server from one thread
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Measure one server in one scenario, and print one line of JSON
+    Measure(MeasureFlags),
+    /// Check that a server keeps its contract; one line of JSON a check, exit code 1 where one fails
+    Verify {
+        /// Where the server listens
+        #[arg(long, value_name = "ADDR:PORT")]
+        server: SocketAddr,
+        /// The encodings that it supports
+        #[arg(long, value_delimiter = ',', default_values_t = [Encoding::Json, Encoding::Binary])]
+        encodings: Vec<Encoding>,
+        /// The flush modes that it supports
+        #[arg(long, value_delimiter = ',', default_values_t = [Flush::Each, Flush::Batch])]
+        flush: Vec<Flush>,
+    },
+    /// Measure what the probe itself can take in, on prepared frames
+    Ceiling {
+        /// json or binary
+        #[arg(long)]
+        encoding: Encoding,
+        /// Length of the window
+        #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+        window_ns: u64,
+        /// The core of the process that writes
+        #[arg(long, value_name = "CORE")]
+        writer_core: Option<usize>,
+    },
+    /// Flood prepared frames to whoever connects, until standard input closes
+    Prepared {
+        /// Where to listen
+        #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// json or binary, whatever the client asks for
+        #[arg(long)]
+        encoding: Encoding,
+        /// The core to write from
+        #[arg(long)]
+        core: Option<usize>,
+    },
+    /// Measure the one-way time of a bare TCP stream
+    Bare {
+        /// Bytes of a record
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(bare::LEAST_SIZE as i64..=65536))]
+        size: u32,
+        /// Records a second
+        #[arg(long, default_value_t = 10_000.0)]
+        rate: f64,
+        /// Length of the window
+        #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+        window_ns: u64,
+        /// The core of the thread that writes
+        #[arg(long, value_name = "CORE")]
+        writer_core: Option<usize>,
+    },
+}

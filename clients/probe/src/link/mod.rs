@@ -1,0 +1,28 @@
+//! Upgraded connections: how they are opened and how their bytes are read.
+
+mod handshake;
+mod limit;
+mod opening;
+pub(crate) mod poller;
+mod random;
+pub(crate) mod socket;
+
+use std::os::fd::OwnedFd;
+
+pub(crate) use handshake::{accept_of, content_length, header};
+pub(crate) use opening::{Spacing, open};
+pub(crate) use random::random_bytes;
+
+use tickbench_frame::Decoder;
+
+/// The largest message that the probe accepts.
+pub(crate) const MAX_MESSAGE_BYTES: u64 = 64 << 20;
+
+/// One upgraded connection: some fifty bytes. It has no buffer of its own but for the start of a frame, while there is one.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) socket: OwnedFd,
+    pub(crate) decoder: Decoder,
+    /// Received and not yet decoded.
+    pub(crate) leftover: Vec<u8>,
+}

@@ -1,0 +1,217 @@
+//! Opens many connections at once: connects and upgrades are under way side by side.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use tickbench_client_kit::{Failure, monotonic_ns};
+use tickbench_frame::Decoder;
+use tickbench_record::Stage;
+
+use super::handshake::{Answer, Upgrade};
+use super::poller::{Interest, Poller};
+use super::socket::{self, Patience};
+use super::{Connection, MAX_MESSAGE_BYTES, limit};
+
+/// Connections that are being opened at once: fewer than any server's backlog holds.
+const AT_ONCE: usize = 100;
+
+/// The longest sleep before the deadline is looked at again.
+const WATCH_NS: u64 = 50_000_000;
+
+/// A read with patience returns after so long without data, so that its caller can look at the time.
+const READ_TIMEOUT: Duration = Duration::from_millis(10);
+
+/// When connections are begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spacing {
+    /// As fast as the server takes them.
+    None,
+    /// One each so many nanoseconds, so that paced streams do not tick in one clump.
+    Every(u64),
+}
+
+impl Spacing {
+    /// The spacing that spreads the ticks of `connections` streams evenly over their common period.
+    ///
+    /// Opening takes a whole number of periods, so that each stream has a phase of its own, and some 100 µs a connection, so
+    /// that the server keeps up; no longer than 2 s.
+    pub(crate) fn over_period(period_ns: u64, connections: u32) -> Spacing {
+        const LEAST_NS: u64 = 100_000;
+        const MOST_NS: u64 = 2_000_000_000;
+        let connections = u64::from(connections);
+        let turns = (LEAST_NS * connections).div_ceil(period_ns.max(1));
+        Spacing::Every((turns * period_ns).min(MOST_NS) / connections)
+    }
+}
+
+/// A connection on its way.
+struct Opening {
+    socket: OwnedFd,
+    upgrade: Upgrade,
+    sent: bool,
+    answer: Vec<u8>,
+}
+
+/// Opens `count` connections to `target` on `server`. Fails where none makes progress for `stall_ns`.
+pub(crate) fn open(
+    server: SocketAddr,
+    target: &str,
+    count: u32,
+    spacing: Spacing,
+    stall_ns: u64,
+) -> Result<Vec<Connection>, Failure> {
+    limit::raise_open_files(count).map_err(|reason| Failure::new(Stage::Connect, reason))?;
+    let mut openings = Openings::new(server, target, count as usize, stall_ns)
+        .map_err(|cause| Failure::new(Stage::Connect, format!("failed to create a poll: {cause}")))?;
+    openings.run(spacing).map_err(|reason| Failure::new(Stage::Connect, reason))?;
+    Ok(openings.opened.into_iter().flatten().collect())
+}
+
+struct Openings<'t> {
+    server: SocketAddr,
+    target: &'t str,
+    stall_ns: u64,
+    poller: Poller,
+    pending: Vec<Option<Opening>>,
+    opened: Vec<Option<Connection>>,
+    begun: usize,
+    done: usize,
+}
+
+impl Openings<'_> {
+    fn new(server: SocketAddr, target: &str, count: usize, stall_ns: u64) -> io::Result<Openings<'_>> {
+        Ok(Openings {
+            server,
+            target,
+            stall_ns,
+            poller: Poller::new()?,
+            pending: (0..count).map(|_| None).collect(),
+            opened: (0..count).map(|_| None).collect(),
+            begun: 0,
+            done: 0,
+        })
+    }
+
+    fn run(&mut self, spacing: Spacing) -> Result<(), String> {
+        let count = self.pending.len();
+        let started_ns = monotonic_ns();
+        let mut progress_ns = started_ns;
+        while self.done < count {
+            let now_ns = monotonic_ns();
+            let due_ns = |index: usize| match spacing {
+                Spacing::None => started_ns,
+                Spacing::Every(gap_ns) => started_ns + index as u64 * gap_ns,
+            };
+            while self.has_room() && due_ns(self.begun) <= now_ns {
+                self.begin().map_err(|cause| self.cannot_connect(&cause))?;
+            }
+            let next_ns = if self.has_room() { due_ns(self.begun).saturating_sub(now_ns) } else { WATCH_NS };
+            let ready = self.poller.wait(next_ns.min(WATCH_NS) as u32);
+            let ready = ready.map_err(|cause| format!("failed to poll: {cause}"))?;
+            if ready > 0 || self.begun == self.done {
+                progress_ns = monotonic_ns();
+            } else if monotonic_ns() - progress_ns > self.stall_ns {
+                return Err(self.stalled());
+            }
+            for nth in 0..ready {
+                self.advance(self.poller.index(nth))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        self.begun < self.pending.len() && self.begun - self.done < AT_ONCE
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        let socket = socket::begin_connect(self.server)?;
+        self.poller.add(&socket, self.begun, Interest::Write)?;
+        let upgrade = Upgrade::new(self.server, self.target)?;
+        self.pending[self.begun] = Some(Opening { socket, upgrade, sent: false, answer: Vec::new() });
+        self.begun += 1;
+        Ok(())
+    }
+
+    /// The socket `index` is ready for its next step.
+    fn advance(&mut self, index: usize) -> Result<(), String> {
+        let Some(mut opening) = self.pending[index].take() else { return Ok(()) };
+        if !opening.sent {
+            socket::connect_error(&opening.socket).map_err(|cause| self.cannot_connect(&cause))?;
+            let poller = &mut self.poller;
+            let sent = socket::send_all(&opening.socket, &opening.upgrade.request)
+                .and_then(|()| poller.change(&opening.socket, index, Interest::Read));
+            sent.map_err(|cause| self.refused(index, &format!("failed to send the request: {cause}")))?;
+            opening.sent = true;
+            self.pending[index] = Some(opening);
+            return Ok(());
+        }
+        let ended = opening.read().map_err(|cause| self.refused(index, &cause.to_string()))?;
+        match opening.upgrade.read_answer(&opening.answer, ended) {
+            Answer::Incomplete => self.pending[index] = Some(opening),
+            Answer::Refused(reason) => return Err(self.refused(index, &reason)),
+            Answer::Upgraded(head_bytes) => {
+                let connection = self.upgraded(index, opening, head_bytes);
+                self.opened[index] =
+                    Some(connection.map_err(|cause| self.refused(index, &cause.to_string()))?);
+                self.done += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn upgraded(&mut self, index: usize, opening: Opening, head_bytes: usize) -> io::Result<Connection> {
+        let Opening { socket, answer, .. } = opening;
+        self.poller.remove(&socket, index)?;
+        socket::set_blocking(&socket, READ_TIMEOUT, Duration::from_nanos(self.stall_ns))?;
+        let leftover = answer[head_bytes..].to_vec();
+        Ok(Connection { socket, decoder: Decoder::new(MAX_MESSAGE_BYTES), leftover })
+    }
+
+    fn cannot_connect(&self, cause: &io::Error) -> String {
+        format!("failed to connect to `{}`: {cause}: is the server still running?", self.server)
+    }
+
+    fn refused(&self, index: usize, reason: &str) -> String {
+        format!("failed to upgrade connection {index} to `{}`: {reason}", self.target)
+    }
+
+    fn stalled(&self) -> String {
+        let (waiting, count) = (self.begun - self.done, self.pending.len());
+        let seconds = self.stall_ns as f64 / 1e9;
+        format!(
+            "failed to open {count} connections to `{}`: {} are open, {waiting} got no answer for {seconds:.1} s",
+            self.server, self.done
+        )
+    }
+}
+
+impl Opening {
+    /// Reads more of the answer; true where there will be no more.
+    fn read(&mut self) -> io::Result<bool> {
+        let mut space = [0; 4096];
+        let count = socket::receive(&self.socket, &mut space, Patience::None)?;
+        self.answer.extend_from_slice(&space[..count.unwrap_or(0)]);
+        Ok(count == Some(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_are_spread_over_whole_periods() {
+        // 1,000 streams of 10 a second: 100 ms hold them all, one each 100 µs.
+        assert_eq!(Spacing::over_period(100_000_000, 1000), Spacing::Every(100_000));
+        // 9,000 of them need nine periods.
+        assert_eq!(Spacing::over_period(100_000_000, 9000), Spacing::Every(100_000));
+        assert_eq!(Spacing::over_period(1_000_000, 10), Spacing::Every(100_000));
+        // Ten streams of a tick a second: a tenth of a second apart.
+        assert_eq!(Spacing::over_period(1_000_000_000, 10), Spacing::Every(100_000_000));
+        // Rare ticks do not hold up the measurement.
+        assert_eq!(Spacing::over_period(60_000_000_000, 10), Spacing::Every(200_000_000));
+    }
+}

@@ -1,0 +1,13 @@
+//! Bytes that nobody can foresee, as RFC 6455 wants keys and masks.
+
+use std::io;
+
+/// `N` bytes from the system.
+pub(crate) fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    let mut filled = 0;
+    while filled < N {
+        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())?;
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,75 @@
+//! The system calls on sockets, with the errors that mean "not now" told apart from the others.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout, set_tcp_nodelay};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+/// A socket that is connecting to `server`, non-blocking, with Nagle's algorithm off.
+pub(crate) fn begin_connect(server: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    set_tcp_nodelay(&socket, true)?;
+    match rustix::net::connect(&socket, &server) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Why connecting failed, once the socket is ready.
+pub(crate) fn connect_error(socket: &OwnedFd) -> io::Result<()> {
+    Ok(rustix::net::sockopt::socket_error(socket)??)
+}
+
+/// Lets reads and writes wait, each at most so long.
+pub(crate) fn set_blocking(socket: &OwnedFd, read: Duration, write: Duration) -> io::Result<()> {
+    rustix::io::ioctl_fionbio(socket, false)?;
+    set_socket_timeout(socket, Timeout::Recv, Some(read))?;
+    Ok(set_socket_timeout(socket, Timeout::Send, Some(write))?)
+}
+
+/// Whether a read waits for data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Until there is data or the socket's timeout has passed.
+    Wait,
+    /// Not at all.
+    None,
+}
+
+/// Reads once. `None` where there was no data; 0 where the other end has closed.
+#[inline]
+pub(crate) fn receive(socket: impl AsFd, space: &mut [u8], patience: Patience) -> io::Result<Option<usize>> {
+    let flags = if patience == Patience::None { RecvFlags::DONTWAIT } else { RecvFlags::empty() };
+    match rustix::net::recv(socket, space, flags) {
+        Ok((count, _)) => Ok(Some(count)),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Writes all of `bytes`, waiting for room as long as the socket's timeout says.
+#[inline]
+pub(crate) fn send_all(socket: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::net::send(&socket, bytes, SendFlags::NOSIGNAL) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the server does not read"));
+            }
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Writes what there is room for; for farewells that must not wait.
+pub(crate) fn send_at_once(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?)
+}

@@ -1,0 +1,121 @@
+//! Many connections behind one poller, sharing one read buffer.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use tickbench_client_kit::{Failure, Poll, Session, monotonic_ns};
+use tickbench_frame::{Decoder, Inbox};
+use tickbench_record::{Stage, Wait};
+
+use super::intake::{From, Handler, ended, take_messages, unreadable};
+use crate::link::Connection;
+use crate::link::poller::{Interest, Poller};
+use crate::link::socket::{Patience, receive};
+
+/// Bytes of one read, shared by all connections.
+const READ_BYTES: usize = 64 << 10;
+
+/// How long a blocked poll sleeps before it lets the session look at the time.
+const SLEEP_NS: u32 = 10_000_000;
+
+/// All connections of a measurement.
+pub(crate) struct Many<S> {
+    poller: Poller,
+    sleep_ns: u32,
+    links: Vec<Link<S>>,
+    inbox: Inbox,
+}
+
+struct Link<S> {
+    socket: OwnedFd,
+    decoder: Decoder,
+    /// The start of a frame, while there is one: an empty `Vec` has no memory.
+    leftover: Vec<u8>,
+    state: S,
+}
+
+impl<S> Many<S> {
+    /// Starts the handler on each connection, and gives it what came together with the answer to the upgrade.
+    pub(crate) fn new(
+        connections: Vec<Connection>,
+        wait: Wait,
+        session: &mut Session,
+        handler: &mut impl Handler<State = S>,
+    ) -> Result<Many<S>, Failure> {
+        let failed =
+            |cause: io::Error| Failure::new(Stage::Connect, format!("failed to set up a poll: {cause}"));
+        let mut poller = Poller::new().map_err(failed)?;
+        let mut links = Vec::with_capacity(connections.len());
+        for (index, Connection { socket, mut decoder, leftover }) in connections.into_iter().enumerate() {
+            let mut state = handler.start(index, &socket)?;
+            let from = From { index, socket: &socket, state: &mut state };
+            let left = take_messages(from, &mut decoder, &leftover, monotonic_ns(), session, handler)?;
+            let leftover = leftover[leftover.len() - left..].to_vec();
+            poller.add(&socket, index, Interest::Read).map_err(failed)?;
+            links.push(Link { socket, decoder, leftover, state });
+        }
+        let sleep_ns = if wait == Wait::Spin { 0 } else { SLEEP_NS };
+        Ok(Many { poller, sleep_ns, links, inbox: Inbox::new(READ_BYTES) })
+    }
+
+    /// Reads each connection that has data, once. The messages of a read share the time right after it.
+    #[inline(always)]
+    pub(crate) fn poll(
+        &mut self,
+        session: &mut Session,
+        handler: &mut impl Handler<State = S>,
+    ) -> Result<(Poll, u64), Failure> {
+        let ready = match self.poller.wait(self.sleep_ns) {
+            Ok(ready) => ready,
+            Err(cause) => return Err(session.failure(format!("failed to poll: {cause}"))),
+        };
+        let mut brought = if self.poller.is_full() { Poll::Something } else { Poll::Everything };
+        let mut now_ns = None;
+        for nth in 0..ready {
+            let index = self.poller.index(nth);
+            let (emptied, read_ns) = self.links[index].read(index, &mut self.inbox, session, handler)?;
+            if !emptied {
+                brought = Poll::Something;
+            }
+            now_ns = Some(read_ns);
+        }
+        Ok(now_ns.map_or_else(|| (Poll::Nothing, monotonic_ns()), |now_ns| (brought, now_ns)))
+    }
+
+    pub(crate) fn into_sockets(self) -> Vec<OwnedFd> {
+        self.links.into_iter().map(|link| link.socket).collect()
+    }
+}
+
+impl<S> Link<S> {
+    /// Reads once; tells whether that was all there was, and when it was read.
+    #[inline(always)]
+    fn read(
+        &mut self,
+        index: usize,
+        inbox: &mut Inbox,
+        session: &mut Session,
+        handler: &mut impl Handler<State = S>,
+    ) -> Result<(bool, u64), Failure> {
+        inbox.load(&self.leftover);
+        let space = inbox.space(&self.decoder);
+        let room = space.len();
+        let received = receive(&self.socket, space, Patience::None);
+        let now_ns = monotonic_ns();
+        let count = match received {
+            Ok(None) => return Ok((true, now_ns)),
+            Ok(Some(0)) => return Err(ended(index, session)),
+            Ok(Some(count)) => count,
+            Err(cause) => return Err(unreadable(index, &cause, session)),
+        };
+        inbox.add(count);
+        session.recorder.read();
+        let from = From { index, socket: &self.socket, state: &mut self.state };
+        let left = take_messages(from, &mut self.decoder, inbox.unread(), now_ns, session, handler)?;
+        inbox.keep_last(left);
+        if left > 0 || !self.leftover.is_empty() {
+            self.leftover = inbox.unread().to_vec();
+        }
+        Ok((count < room, now_ns))
+    }
+}

@@ -1,0 +1,72 @@
+//! One connection, read straight from its socket.
+
+use std::os::fd::OwnedFd;
+
+use tickbench_client_kit::{Failure, Poll, Session, monotonic_ns};
+use tickbench_frame::{Decoder, Inbox};
+use tickbench_record::Wait;
+
+use super::intake::{From, Handler, ended, take_messages, unreadable};
+use crate::link::Connection;
+use crate::link::socket::{Patience, receive};
+
+/// Bytes of one read. Small enough to stay in the core's own cache between the kernel's copy and the decoder.
+const READ_BYTES: usize = 256 << 10;
+
+/// One connection and all that it needs.
+pub(crate) struct Single<S> {
+    socket: OwnedFd,
+    decoder: Decoder,
+    inbox: Inbox,
+    patience: Patience,
+    state: S,
+}
+
+impl<S> Single<S> {
+    /// Starts the handler on the connection, and gives it what came together with the answer to the upgrade.
+    pub(crate) fn new(
+        connection: Connection,
+        wait: Wait,
+        session: &mut Session,
+        handler: &mut impl Handler<State = S>,
+    ) -> Result<Single<S>, Failure> {
+        let Connection { socket, mut decoder, leftover } = connection;
+        let mut inbox = Inbox::new(READ_BYTES);
+        inbox.load(&leftover);
+        let patience = if wait == Wait::Spin { Patience::None } else { Patience::Wait };
+        let mut state = handler.start(0, &socket)?;
+        let from = From { index: 0, socket: &socket, state: &mut state };
+        let left = take_messages(from, &mut decoder, inbox.unread(), monotonic_ns(), session, handler)?;
+        inbox.keep_last(left);
+        Ok(Single { socket, decoder, inbox, patience, state })
+    }
+
+    /// Reads once. All messages of the read share the time right after it.
+    #[inline(always)]
+    pub(crate) fn poll(
+        &mut self,
+        session: &mut Session,
+        handler: &mut impl Handler<State = S>,
+    ) -> Result<(Poll, u64), Failure> {
+        let space = self.inbox.space(&self.decoder);
+        let room = space.len();
+        let received = receive(&self.socket, space, self.patience);
+        let now_ns = monotonic_ns();
+        let count = match received {
+            Ok(None) => return Ok((Poll::Nothing, now_ns)),
+            Ok(Some(0)) => return Err(ended(0, session)),
+            Ok(Some(count)) => count,
+            Err(cause) => return Err(unreadable(0, &cause, session)),
+        };
+        self.inbox.add(count);
+        session.recorder.read();
+        let from = From { index: 0, socket: &self.socket, state: &mut self.state };
+        let left = take_messages(from, &mut self.decoder, self.inbox.unread(), now_ns, session, handler)?;
+        self.inbox.keep_last(left);
+        Ok((if count < room { Poll::Everything } else { Poll::Something }, now_ns))
+    }
+
+    pub(crate) fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+}

@@ -1,0 +1,51 @@
+//! The subcommands besides `measure`.
+
+mod scripted;
+
+use scripted::*;
+use tickbench_record::Check;
+
+#[test]
+fn the_ceiling_is_measured() {
+    for encoding in ["json", "binary"] {
+        let output =
+            probe().args(["ceiling", "--encoding", encoding, "--window-ns", "400000000"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let ceiling: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        for figure in ["messages_per_s", "ns_per_message_cpu", "bytes_per_s", "client_cpu_share"] {
+            assert!(ceiling[figure].as_f64().unwrap() > 0.0, "{figure}: {ceiling}");
+        }
+    }
+}
+
+#[test]
+fn a_bare_stream_is_measured() {
+    let output = probe().args(["bare", "--rate", "5000", "--window-ns", "20000000"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let bare: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(bare["count"], 100);
+    assert!(bare["p50_ns"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_server_that_breaks_the_contract_is_found_out() {
+    let server = serve(|stream| ticks_from(stream, 1));
+    let output = probe().args(["verify", "--server", &server.to_string()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let checks: Vec<Check> = output
+        .stdout
+        .split_inclusive(|&byte| byte == b'\n')
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    assert!(checks.len() > 80);
+    assert!(checks.iter().all(|check| check.failure.is_some()), "{checks:?}");
+}
+
+#[test]
+fn bad_flags_end_with_code_2() {
+    for args in
+        [&["measure"][..], &["measure", "--server", "nowhere"], &["ceiling", "--encoding", "xml"], &[]]
+    {
+        assert_eq!(probe().args(args).output().unwrap().status.code(), Some(2), "{args:?}");
+    }
+}

@@ -1,0 +1,139 @@
+//! A server that says exactly what a test wants, and the probe that listens to it.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+
+use base64::Engine as _;
+use sha1::{Digest as _, Sha1};
+use tickbench_client_kit::monotonic_ns;
+use tickbench_frame::{Mask, Opcode, write_frame};
+use tickbench_protocol::{Payload, Stamps, Tape, encode_binary};
+use tickbench_record::{Arrival, Encoding, Flush, Job, Observation, Reply, Request, Stage, Wait};
+
+/// Serves every connection with `script`, once it is upgraded. A script ends when it returns, or when writing fails.
+pub(crate) fn serve(
+    script: impl Fn(&mut TcpStream) -> std::io::Result<()> + Clone + Send + 'static,
+) -> SocketAddr {
+    serve_raw(move |stream| {
+        let key = read_key(stream)?;
+        let accept = base64::engine::general_purpose::STANDARD
+            .encode(Sha1::digest(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
+        write!(
+            stream,
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        )?;
+        script(stream)
+    })
+}
+
+/// Serves every connection with `script`, from its first byte on.
+pub(crate) fn serve_raw(
+    script: impl Fn(&mut TcpStream) -> std::io::Result<()> + Clone + Send + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let script = script.clone();
+            // Writing fails when the probe is gone: the end of the script, and of no interest.
+            std::thread::spawn(move || script(&mut stream.unwrap()).ok());
+        }
+    });
+    address
+}
+
+/// Reads a request and returns its key.
+pub(crate) fn read_key(stream: &mut TcpStream) -> std::io::Result<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap_or_default();
+    Ok(key.to_string())
+}
+
+/// Waits until the probe ends the connection.
+pub(crate) fn until_closed(stream: &mut TcpStream) -> std::io::Result<()> {
+    std::io::copy(stream, &mut std::io::sink()).map(|_| ())
+}
+
+/// The frame of tick `seq`, sent now, as seed 1 has it; padded to `size`.
+pub(crate) fn tick(seq: u64, size: usize) -> Vec<u8> {
+    let now_ns = monotonic_ns();
+    framed(&payload(&Stamps { seq, due_ns: now_ns, sent_ns: now_ns }, size))
+}
+
+/// The message of a tick with these stamps.
+pub(crate) fn payload(stamps: &Stamps, size: usize) -> Vec<u8> {
+    let mut payload = Vec::new();
+    encode_binary(stamps, Payload::Update(Tape::generate(1).update(stamps.seq)), size, &mut payload);
+    payload
+}
+
+/// A binary message in one frame.
+pub(crate) fn framed(payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    write_frame(&mut frame, true, Opcode::Binary, Mask::None, payload);
+    frame
+}
+
+/// Ticks from `seq` on, until the probe is gone.
+pub(crate) fn ticks_from(stream: &mut TcpStream, seq: u64) -> std::io::Result<()> {
+    for seq in seq.. {
+        stream.write_all(&tick(seq, 0))?;
+    }
+    Ok(())
+}
+
+/// A short flood of binary ticks over one connection.
+pub(crate) fn request(server: SocketAddr) -> Request {
+    Request {
+        server,
+        job: Job::Ticks,
+        encoding: Encoding::Binary,
+        flush: Flush::Each,
+        arrival: Arrival::Constant,
+        rate_per_s: 0.0,
+        size_bytes: 0,
+        seed: 1,
+        feed: None,
+        speed: 1.0,
+        connections: 1,
+        wait: Wait::Block,
+        warmup_ns: 20_000_000,
+        window_ns: 150_000_000,
+        stall_ns: 10_000_000_000,
+        server_pid: None,
+        usage_samples_per_s: 0,
+    }
+}
+
+/// What the probe answers to `request`.
+pub(crate) fn measure(request: &Request) -> Reply {
+    let output = probe().args(request.to_args()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+pub(crate) fn probe() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_tickbench-probe"))
+}
+
+pub(crate) fn completed(reply: Reply) -> Observation {
+    match reply {
+        Reply::Completed(seen) => *seen,
+        Reply::Failed { stage, reason } => panic!("failed at {stage:?}: {reason}"),
+    }
+}
+
+pub(crate) fn failed(reply: Reply) -> (Stage, String) {
+    match reply {
+        Reply::Completed(seen) => panic!("completed: {seen:?}"),
+        Reply::Failed { stage, reason } => (stage, reason),
+    }
+}
