@@ -1,0 +1,165 @@
+//! A fake contestant and a fake client, for the harness's tests: they keep the contract between processes, and break it
+//! on demand. Between them runs a line protocol of their own, for the harness never looks at the wire.
+//!
+//! `fake server MODE TAG --listen ADDR` · `fake client MODE TAG measure FLAGS` · `fake verify MODE --server ADDR` ·
+//! `fake version`
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{ExitCode, abort, exit};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Signal, getpid, kill_process};
+use tickbench_record::{Check, Distribution, Observation, Reply, Stage, new_histogram};
+
+/// In the middle of an iteration: after so many messages.
+const MIDDLE: u64 = 20;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words[..] {
+        ["version", ..] => println!("fake 1.0"),
+        ["server", mode, ..] => serve(mode, flag(&words, "--listen")),
+        ["client", mode, ..] => measure(mode, &words),
+        ["verify", mode, ..] => return verify(mode),
+        _ => return ExitCode::from(2),
+    }
+    ExitCode::SUCCESS
+}
+
+fn flag<'a>(words: &[&'a str], name: &str) -> &'a str {
+    words.iter().skip_while(|word| **word != name).nth(1).expect("the flag is there")
+}
+
+fn serve(mode: &str, listen: &str) {
+    match mode {
+        "exits" => {
+            eprintln!("no licence found");
+            exit(3);
+        }
+        "silent" => return wait_for_end(),
+        "babbles" => println!("Hello!"),
+        _ => {}
+    }
+    let listener = TcpListener::bind(listen).expect("the address is free");
+    println!("listening {}", listener.local_addr().expect("it is bound"));
+    let served = mode.to_owned();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            answer(&served, stream.expect("a connection"));
+        }
+    });
+    if mode == "deaf" {
+        let flag = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal_hook::consts::SIGTERM, flag).expect("a handler");
+        wait_for_end();
+        std::thread::sleep(Duration::from_secs(60));
+    }
+    wait_for_end();
+    if mode == "unclean" {
+        eprintln!("lost a lock");
+        exit(7);
+    }
+}
+
+fn wait_for_end() {
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("standard input");
+}
+
+/// A line for each line, until the middle; then what the mode says.
+fn answer(mode: &str, stream: TcpStream) {
+    let mut writer = stream.try_clone().expect("a second handle");
+    for (count, line) in (0..).zip(BufReader::new(stream).lines()) {
+        if line.is_err() {
+            return;
+        }
+        let mut text: &[u8] = b"tick\n";
+        if count == MIDDLE {
+            match mode {
+                "dies" => abort(),
+                "freezes" => kill_process(getpid(), Signal::STOP).expect("a stop"),
+                "garbage" => text = b"\xff\xfe\x00rubbish\n",
+                "noisy" => eprintln!("warning: noise"),
+                _ => {}
+            }
+        }
+        if writer.write_all(text).is_err() {
+            return;
+        }
+    }
+}
+
+fn measure(mode: &str, words: &[&str]) {
+    let ns = |name: &str| Duration::from_nanos(flag(words, name).parse().expect("nanoseconds"));
+    match mode {
+        "dies" => abort(),
+        "hangs" => wait_for_end(),
+        "babbles" => return println!("not a reply"),
+        _ => {}
+    }
+    let reply = match exchange(flag(words, "--server"), ns("--window-ns"), ns("--stall-ns")) {
+        Ok(count) => Reply::Completed(Box::new(observation(count, ns("--window-ns")))),
+        // A client that does not notice what its server does.
+        Err(_) if mode == "oblivious" => Reply::Completed(Box::new(observation(MIDDLE, ns("--window-ns")))),
+        Err(reason) => Reply::Failed { stage: Stage::Measure, reason },
+    };
+    println!("{}", serde_json::to_string(&reply).expect("plain data"));
+}
+
+/// Lines to and fro for the length of the window, and beyond the middle.
+fn exchange(server: &str, window: Duration, stall: Duration) -> Result<u64, String> {
+    let mut stream = TcpStream::connect(server).map_err(|cause| format!("failed to connect: {cause}"))?;
+    stream.set_read_timeout(Some(stall)).expect("a timeout");
+    let (began, mut count, mut answer) = (Instant::now(), 0, [0; 5]);
+    while began.elapsed() < window || count < 2 * MIDDLE {
+        stream.write_all(b"go\n").map_err(|cause| format!("connection closed: {cause}"))?;
+        stream.read_exact(&mut answer).map_err(|cause| match cause.kind() {
+            std::io::ErrorKind::WouldBlock => format!("no message for {} ms", stall.as_millis()),
+            _ => format!("connection closed: {cause}"),
+        })?;
+        if &answer != b"tick\n" {
+            return Err(format!("protocol violation: {answer:?}"));
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn observation(received: u64, window: Duration) -> Observation {
+    let mut histogram = new_histogram();
+    (0..2000).for_each(|sample| histogram.record(5000 + sample).expect("in range"));
+    Observation {
+        sent: received,
+        received,
+        lost: 0,
+        reordered: 0,
+        negative: 0,
+        checked: received,
+        elapsed_ns: window.as_nanos() as u64,
+        messages_per_s: received as f64 / window.as_secs_f64(),
+        bytes_per_s: 48.0 * received as f64 / window.as_secs_f64(),
+        reads: received,
+        connect_ns: 1000,
+        lag_ns: Distribution::of(&histogram),
+        delivery_ns: Distribution::of(&histogram),
+        response_ns: Distribution::of(&histogram),
+        round_trip_ns: None,
+        server_usage: None,
+        client_usage: None,
+        usage_samples: None,
+    }
+}
+
+fn verify(mode: &str) -> ExitCode {
+    let failure = (mode == "fails").then(|| "byte 3 differs".to_owned());
+    for check in [
+        Check { name: "names itself".into(), failure: None },
+        Check { name: "streams the golden vectors".into(), failure },
+    ] {
+        println!("{}", serde_json::to_string(&check).expect("plain data"));
+    }
+    if mode == "fails" { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,200 @@
+//! The command line.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::Ended;
+use crate::cores::CorePair;
+
+/// Which WebSocket framework should carry your market data? Runs each as a pinned process, measures it over interleaved
+/// iterations, and writes a report with graphs.
+#[derive(Debug, Parser)]
+#[command(name = "tickbench", version)]
+pub(crate) struct Cli {
+    /// The project's folder; else it is looked for from the working directory upwards.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// What to do; `run` where nothing is said.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build the servers, run a study, write its report.
+    Run(Box<RunArgs>),
+    /// Show servers, clients and studies.
+    List,
+    /// Check whether servers keep the contract.
+    Verify(VerifyArgs),
+    /// Derive summary, graphs and report of a run again.
+    Report {
+        /// The run's folder.
+        #[arg(value_name = "DIR")]
+        run: PathBuf,
+    },
+    /// Record a WebSocket session, to be replayed with `run --feed`.
+    Capture(CaptureArgs),
+    /// Print a completion script.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    Man,
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Command::Run(Box::default())
+    }
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct RunArgs {
+    /// The study to run; else the default one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) study: Option<PathBuf>,
+    /// Only these servers. `NAME#LABEL` runs a server a second time, to compare it with itself.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) servers: Vec<String>,
+    /// How often each cell is executed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) iterations: Option<u32>,
+    /// The quick study: the same questions in a minute, with wide intervals.
+    #[arg(long, conflicts_with = "study")]
+    pub(crate) quick: bool,
+    /// The folder of the run; else `runs/` and the time.
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub(crate) out: Option<PathBuf>,
+    /// Complete an interrupted run.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) resume: Option<PathBuf>,
+    /// The cores of server and client.
+    #[arg(long, value_name = "S,C")]
+    pub(crate) cores: Option<CorePair>,
+    /// Replay this capture in every scenario of ticks.
+    #[arg(long, value_name = "CAPTURE")]
+    pub(crate) feed: Option<PathBuf>,
+    /// Divide the recorded gaps of the capture by this.
+    #[arg(long, value_name = "X", requires = "feed", value_parser = positive)]
+    pub(crate) speed: Option<f64>,
+    /// Seed of order, feed and intervals; else the study's, else drawn.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub(crate) seed: Option<u64>,
+    /// Where the servers listen; port 0 lets the system choose.
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = LOOPBACK)]
+    pub(crate) listen: Loopback,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Only this server.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CaptureArgs {
+    /// What to record: `ws://…` or `wss://…`.
+    pub(crate) url: String,
+    /// The capture's file; compressed where the name ends in `.gz`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// A text message to send first, such as a subscription. May be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) send: Vec<String>,
+    /// End after so many messages.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
+    pub(crate) count: Option<u64>,
+    /// End after this time, such as `30s` or `5m`.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) duration: Option<Duration>,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
+        _ => Err(format!("{text:?} is no number above 0")),
+    }
+}
+
+/// An address to listen on, loopback and a free port unless told otherwise.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Loopback(pub(crate) SocketAddr);
+
+const LOOPBACK: Loopback = Loopback(SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0));
+
+impl Default for Loopback {
+    fn default() -> Self {
+        LOOPBACK
+    }
+}
+
+impl std::str::FromStr for Loopback {
+    type Err = std::net::AddrParseError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Loopback)
+    }
+}
+
+impl std::fmt::Display for Loopback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<Ended> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "tickbench", &mut script);
+    print(&script)
+}
+
+pub(crate) fn man() -> anyhow::Result<Ended> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page).context("failed to write the man page")?;
+    print(&page)
+}
+
+fn print(bytes: &[u8]) -> anyhow::Result<Ended> {
+    std::io::stdout().write_all(bytes).context("failed to write to standard output")?;
+    Ok(Ended::Fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_subcommand_is_a_run_of_the_default_study() {
+        let cli = Cli::try_parse_from(["tickbench"]).unwrap();
+        let Command::Run(args) = cli.command.unwrap_or_default() else { panic!("another command") };
+        assert!(args.study.is_none() && !args.quick && args.listen.0.ip().is_loopback());
+    }
+
+    #[test]
+    fn flags_that_exclude_each_other_are_refused() {
+        for flags in [
+            &["--quick", "--study", "s.toml"][..],
+            &["--out", "a", "--resume", "b"],
+            &["--speed", "2"],
+            &["--feed", "f", "--speed", "0"],
+            &["--iterations", "0"],
+            &["--cores", "1"],
+            &["--cores", "1,1"],
+            &["--seed", "18446744073709551615"],
+        ] {
+            assert!(Cli::try_parse_from([&["tickbench", "run"], flags].concat()).is_err(), "{flags:?}");
+        }
+    }
+}

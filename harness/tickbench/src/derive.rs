@@ -1,0 +1,71 @@
+//! From the records of a run to its summary, graphs and report. Equal records give equal bytes.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use tickbench_graphs::{Chart, Options};
+use tickbench_record::RunFolder;
+use tickbench_report::Figure;
+use tickbench_stats::Summary;
+
+use crate::Ended;
+
+const REPORT: &str = "REPORT.md";
+
+/// Lines of the answer that are shown when a run ends.
+const ANSWER_LINES: usize = 12;
+
+/// `tickbench report DIR`.
+pub(crate) fn command(path: &Path) -> anyhow::Result<Ended> {
+    let folder = RunFolder::open(path)?;
+    print_answer(&derive(&folder)?);
+    println!("{}", path.join(REPORT).display());
+    Ok(Ended::Fine)
+}
+
+/// Writes `summary.json`, `graphs/*.svg` and `REPORT.md`. Returns the report's text.
+pub(crate) fn derive(folder: &RunFolder) -> anyhow::Result<String> {
+    let study = folder.study()?;
+    let environment = folder.environment()?;
+    let summary = Summary::of(&study, &folder.measurements()?)?;
+    folder.write_json("summary.json", &summary)?;
+    let charts = tickbench_graphs::charts(&summary, Options { baseline: environment.baseline.as_deref() })?;
+    std::fs::create_dir_all(folder.graphs())
+        .with_context(|| format!("failed to create `{}`", folder.graphs().display()))?;
+    for chart in &charts {
+        folder.write(&path_of(chart), chart.svg.as_bytes())?;
+    }
+    let figures: Vec<Figure> = charts.into_iter().map(figure).collect();
+    let report = tickbench_report::render(&study, &environment, &summary, &figures)?;
+    folder.write(REPORT, report.as_bytes())?;
+    Ok(report)
+}
+
+fn path_of(chart: &Chart) -> String {
+    format!("graphs/{}.svg", chart.name)
+}
+
+fn figure(chart: Chart) -> Figure {
+    Figure { path: path_of(&chart), section: section(&chart), title: chart.title, caption: chart.caption }
+}
+
+fn section(chart: &Chart) -> tickbench_report::Section {
+    use tickbench_graphs::Section as Drawn;
+    use tickbench_report::Section as Shown;
+    match chart.section {
+        Drawn::Latency => Shown::Latency,
+        Drawn::Throughput => Shown::Throughput,
+        Drawn::Scaling => Shown::Scaling,
+        Drawn::Echo => Shown::Echo,
+        Drawn::Clients => Shown::Clients,
+        Drawn::Resources => Shown::Resources,
+    }
+}
+
+/// Prints how the report begins: the answer, up to its first table.
+pub(crate) fn print_answer(report: &str) {
+    let is_prose = |line: &&str| !["|", "## ", "<"].iter().any(|start| line.starts_with(start));
+    for line in report.lines().take_while(is_prose).take(ANSWER_LINES) {
+        println!("{line}");
+    }
+}

@@ -1,0 +1,181 @@
+//! Which study to run: a file or an embedded one, with the wishes of the command line applied.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use tickbench_record::{Arrival, ScenarioKind, Study};
+
+use crate::cli::RunArgs;
+use crate::feed;
+use crate::manifest::Manifest;
+
+const DEFAULT: &str = include_str!("../../../studies/default.toml");
+const QUICK: &str = include_str!("../../../studies/quick.toml");
+
+/// The study that the flags ask for, its seed and its servers spelled out.
+pub(crate) fn wished(args: &RunArgs, manifest: &Manifest) -> anyhow::Result<Study> {
+    let mut study = base(args)?;
+    apply(&mut study, args)?;
+    if study.servers.is_empty() {
+        study.servers = manifest.names();
+    }
+    study.seed.get_or_insert_with(draw_seed);
+    check_servers(&study, manifest)?;
+    Ok(study)
+}
+
+/// The recorded study of a run that is resumed, after making sure that no flag contradicts it.
+pub(crate) fn resumed(args: &RunArgs, recorded: Study) -> anyhow::Result<Study> {
+    let names_study = args.study.is_some() || args.quick;
+    let mut wished = if names_study { base(args)? } else { recorded.clone() };
+    if names_study {
+        wished.iterations = recorded.iterations;
+        wished.servers.clone_from(&recorded.servers);
+        wished.seed = recorded.seed;
+        if let Some(path) = &recorded.feed {
+            replay(&mut wished, Path::new(path), recorded.speed)?;
+        }
+    }
+    apply(&mut wished, args)?;
+    let differing = [
+        ("--iterations", wished.iterations != recorded.iterations),
+        ("--servers", wished.servers != recorded.servers),
+        ("--seed", wished.seed != recorded.seed),
+        ("--feed", wished.feed != recorded.feed),
+        ("--speed", wished.speed != recorded.speed),
+        (if args.quick { "--quick" } else { "--study" }, names_study && wished != recorded),
+    ];
+    match differing.iter().find(|(_, differs)| *differs) {
+        Some((flag, _)) => bail!(
+            "{flag} contradicts the recorded study of this run: leave it out to complete the run as it began, or start \
+             a new one with --out"
+        ),
+        None => Ok(recorded),
+    }
+}
+
+fn base(args: &RunArgs) -> anyhow::Result<Study> {
+    let Some(path) = &args.study else {
+        let text = if args.quick { QUICK } else { DEFAULT };
+        return Study::from_toml(text).context("failed to read the embedded study");
+    };
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!("failed to read the study `{}`: `tickbench list` shows those of the project", path.display())
+    })?;
+    Study::from_toml(&text).with_context(|| format!("`{}` is no study", path.display()))
+}
+
+fn apply(study: &mut Study, args: &RunArgs) -> anyhow::Result<()> {
+    if let Some(iterations) = args.iterations {
+        study.iterations = iterations;
+    }
+    if !args.servers.is_empty() {
+        study.servers.clone_from(&args.servers);
+    }
+    if let Some(seed) = args.seed {
+        study.seed = Some(seed);
+    }
+    if let Some(path) = &args.feed {
+        replay(study, path, args.speed.unwrap_or(1.0))?;
+    } else if let Some(path) = &study.feed {
+        feed::read(Path::new(path))?;
+    }
+    Ok(())
+}
+
+/// Puts a capture in the place of the generated feed: paced ticks come at the recorded gaps, at least once through the
+/// capture; floods repeat its payloads. Echo has no feed.
+fn replay(study: &mut Study, path: &Path, speed: f64) -> anyhow::Result<()> {
+    let capture = feed::read(path)?;
+    let path = path.canonicalize().with_context(|| format!("failed to open `{}`", path.display()))?;
+    let path = path.to_str().with_context(|| format!("`{}` is no UTF-8: rename it", path.display()))?;
+    study.feed = Some(path.to_owned());
+    study.speed = speed;
+    let span_ms = (capture.span_ns() as f64 / speed / 1e6).ceil() as u64;
+    for scenario in study.scenarios.iter_mut().filter(|scenario| scenario.kind != ScenarioKind::Echo) {
+        scenario.size_bytes = vec![0];
+        if scenario.kind != ScenarioKind::Throughput {
+            scenario.arrival = Arrival::Recorded;
+            scenario.rate_per_s = 0.0;
+            scenario.window_ms = scenario.window_ms.max(span_ms);
+        }
+    }
+    Ok(())
+}
+
+fn check_servers(study: &Study, manifest: &Manifest) -> anyhow::Result<()> {
+    for (index, name) in study.servers.iter().enumerate() {
+        manifest.server(name)?;
+        if study.servers[..index].contains(name) {
+            bail!(
+                "server {name:?} is named twice: to compare it with itself, write {name}#again for the second"
+            );
+        }
+    }
+    for scenario in &study.scenarios {
+        for name in &scenario.servers {
+            manifest.server(name).with_context(|| format!("scenario {:?}", scenario.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// A seed that nobody chose: short enough to be typed again.
+fn draw_seed() -> u64 {
+    RandomState::new().hash_one(std::process::id()) & 0xffff_ffff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_studies_can_be_used_and_read_back() {
+        for text in [DEFAULT, QUICK] {
+            let study = Study::from_toml(text).unwrap();
+            assert_eq!(Study::from_toml(&study.to_toml()).unwrap(), study);
+        }
+    }
+
+    #[test]
+    fn the_quick_study_asks_nothing_that_the_default_one_does_not() {
+        let (default, quick) = (Study::from_toml(DEFAULT).unwrap(), Study::from_toml(QUICK).unwrap());
+        let names: Vec<_> = default.scenarios.iter().map(|s| (&s.name, s.kind)).collect();
+        assert!(quick.scenarios.iter().all(|s| names.contains(&(&s.name, s.kind))));
+        assert_eq!((default.iterations, quick.iterations), (100, 5));
+    }
+
+    #[test]
+    fn a_resumed_run_refuses_flags_that_contradict_it() {
+        let mut recorded = Study::from_toml(QUICK).unwrap();
+        recorded.seed = Some(7);
+        let refused = |args: RunArgs| resumed(&args, recorded.clone()).unwrap_err().to_string();
+        assert!(refused(RunArgs { iterations: Some(9), ..Default::default() }).contains("--iterations"));
+        assert!(refused(RunArgs { seed: Some(8), ..Default::default() }).contains("--seed"));
+        assert!(refused(RunArgs { servers: vec!["x".into()], ..Default::default() }).contains("--servers"));
+        let same = RunArgs { quick: true, seed: Some(7), ..Default::default() };
+        assert_eq!(resumed(&same, recorded.clone()).unwrap(), recorded);
+    }
+
+    #[test]
+    fn a_replay_paces_the_streams_and_leaves_echo_alone() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(
+            &mut file,
+            b"{\"ts_ns\":0,\"payload\":\"a\"}\n{\"ts_ns\":60000000000,\"payload\":\"b\"}\n",
+        )
+        .unwrap();
+        let mut study = Study::from_toml(DEFAULT).unwrap();
+        let echo = study.scenarios.iter().find(|s| s.kind == ScenarioKind::Echo).cloned();
+        replay(&mut study, file.path(), 10.0).unwrap();
+        for scenario in &study.scenarios {
+            match scenario.kind {
+                ScenarioKind::Echo => assert!(study.scenarios.contains(echo.as_ref().unwrap())),
+                ScenarioKind::Throughput => assert_eq!(scenario.arrival, Arrival::Constant),
+                _ => assert_eq!((scenario.arrival, scenario.window_ms), (Arrival::Recorded, 6000)),
+            }
+        }
+        assert_eq!(Study::from_toml(&study.to_toml()).unwrap(), study);
+    }
+}

@@ -1,0 +1,103 @@
+//! Linux: sched_setaffinity, prctl, procfs.
+
+use std::io;
+
+use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// The cores that this process may run on, ascending.
+pub(crate) fn allowed_cores() -> io::Result<Vec<usize>> {
+    Ok(cores_of(&sched_getaffinity(None)?))
+}
+
+/// The cores that another process may run on.
+pub(crate) fn allowed_cores_of(pid: u32) -> io::Result<Vec<usize>> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    Ok(cores_of(&sched_getaffinity(Some(pid.ok_or(io::ErrorKind::InvalidInput)?))?))
+}
+
+/// Confines this thread, and what it starts from now on, to these cores.
+pub(crate) fn pin_self(cores: &[usize]) -> io::Result<()> {
+    Ok(sched_setaffinity(None, &set_of(cores))?)
+}
+
+fn cores_of(set: &CpuSet) -> Vec<usize> {
+    (0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect()
+}
+
+fn set_of(cores: &[usize]) -> CpuSet {
+    let mut set = CpuSet::new();
+    cores.iter().for_each(|&core| set.set(core));
+    set
+}
+
+/// What a child does between fork and exec: system calls alone, as `CommandExt::pre_exec` demands.
+#[derive(Clone, Copy)]
+pub(crate) struct BeforeExec {
+    core: Option<CpuSet>,
+    parent: Pid,
+}
+
+impl BeforeExec {
+    /// Pins the child to `core` and ties its life to the thread that calls this and starts it.
+    pub(crate) fn new(core: Option<usize>) -> BeforeExec {
+        BeforeExec { core: core.map(|core| set_of(&[core])), parent: getpid() }
+    }
+
+    pub(crate) fn apply(&self) -> io::Result<()> {
+        if let Some(core) = &self.core {
+            sched_setaffinity(None, core)?;
+        }
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // The parent may have died before the line above, and then no signal will come.
+        if getppid() == Some(self.parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    }
+}
+
+/// Why a process cannot do its job, where it cannot: `stopped by a signal`, say.
+pub(crate) fn idle_state(pid: u32) -> Option<&'static str> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The state follows the program's name, which stands in parentheses and may itself hold some.
+    match stat.rsplit_once(") ")?.1.chars().next()? {
+        'T' => Some("stopped by a signal"),
+        't' => Some("stopped by a debugger"),
+        'Z' => Some("dead"),
+        _ => None,
+    }
+}
+
+/// The logical cores that share a physical core with this one, itself included; itself alone where the kernel does not say.
+pub(crate) fn siblings(core: usize) -> Vec<usize> {
+    let path = format!("/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list");
+    std::fs::read_to_string(path).map_or_else(|_| vec![core], |list| parse_core_list(&list))
+}
+
+/// Cores as the kernel lists them, `0-2,5`. What is no number is passed over.
+fn parse_core_list(list: &str) -> Vec<usize> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
+    };
+    list.split(',').filter_map(range).flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_list_is_read_as_the_kernel_writes_it() {
+        assert_eq!(parse_core_list("0-2,5\n"), [0, 1, 2, 5]);
+        assert_eq!(parse_core_list("3\n"), [3]);
+        assert_eq!(parse_core_list("\n"), [0_usize; 0]);
+    }
+
+    #[test]
+    fn affinity_reads_back() {
+        let all = allowed_cores().unwrap();
+        pin_self(&all[..1]).unwrap();
+        let pinned = allowed_cores().unwrap();
+        pin_self(&all).unwrap();
+        assert_eq!(pinned, all[..1]);
+    }
+}

@@ -1,0 +1,184 @@
+//! Bad input: each kind has an error that names the thing, the cause and the next step, exit code 2, and loses nothing.
+
+mod support;
+
+use std::net::TcpListener;
+
+use support::{Project, assert_code, stderr, study};
+
+/// Runs the harness, expects exit code 2 and every word in its error.
+#[track_caller]
+fn refused(project: &Project, args: &[&str], words: &[&str]) {
+    let output = project.tickbench(args);
+    assert_code(&output, 2);
+    for word in words {
+        assert!(stderr(&output).contains(word), "{word:?} is missing from: {}", stderr(&output));
+    }
+    assert!(!project.out().0.exists(), "nothing is written for a run that cannot begin");
+}
+
+const RUN: [&str; 5] = ["run", "--study", "study.toml", "--out", "out"];
+
+fn run_with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&RUN, more].concat()
+}
+
+#[test]
+fn an_unknown_server() {
+    let words = ["there is no server \"three\"", "one, two"];
+    refused(&Project::sound(), &run_with(&["--servers", "one,three"]), &words);
+    refused(&Project::sound(), &["verify", "--server", "three"], &words);
+}
+
+#[test]
+fn a_server_named_twice() {
+    refused(&Project::sound(), &run_with(&["--servers", "one,one"]), &["named twice", "one#again"]);
+}
+
+#[test]
+fn a_study_that_cannot_be_read() {
+    let project = Project::sound();
+    refused(&project, &["run", "--study", "none.toml", "--out", "out"], &["none.toml", "tickbench list"]);
+    project.write("study.toml", "name = 'x'\niterations = 1\nfoo = 3\n");
+    refused(&project, &RUN, &["study.toml` is no study", "unknown field `foo`"]);
+    project.write("study.toml", &study(0, 1));
+    refused(&project, &RUN, &["scenario \"latency\": window_ms is 0"]);
+}
+
+#[test]
+fn a_scenario_of_an_unknown_server() {
+    let project = Project::sound();
+    project.write("study.toml", &(study(5, 1) + "servers = ['three']\n"));
+    refused(&project, &RUN, &["scenario \"latency\"", "there is no server \"three\""]);
+}
+
+#[test]
+fn an_output_folder_that_exists_and_is_no_run() {
+    let project = Project::sound();
+    let kept = project.write("taken/notes.txt", "mine");
+    refused(&project, &["run", "--study", "study.toml", "--out", "taken"], &["taken", "--out", "--resume"]);
+    refused(&project, &["run", "--resume", "taken"], &["`taken` holds no run"]);
+    refused(&project, &["report", "taken"], &["`taken` holds no run"]);
+    refused(&project, &["report", "nowhere"], &["`nowhere` holds no run"]);
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "mine");
+}
+
+#[test]
+fn a_port_in_use() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    refused(&Project::sound(), &run_with(&["--listen", &address]), &[&address, "in use", "--listen"]);
+}
+
+#[test]
+fn a_build_that_fails() {
+    let project = Project::sound();
+    let entry = project
+        .server("bad", "fine")
+        .replace("build = ['true']", "build = ['sh', '-c', 'echo boom >&2; exit 3']");
+    project.write("servers/servers.toml", &(project.server("one", "fine") + &entry));
+    refused(&project, &RUN, &["failed to build bad", "sh -c", "exited with status 3", "boom", "bad.log"]);
+    let entry = entry.replace("'sh'", "'no-such-compiler'");
+    project.write("servers/servers.toml", &entry);
+    refused(&project, &RUN, &["failed to start `no-such-compiler", "for bad", "PATH"]);
+}
+
+#[test]
+fn a_toolchain_that_is_missing_passes_the_server_over() {
+    let project = Project::sound();
+    let entry = project.server("exotic", "fine") + "skip_if_missing = 'no-such-compiler'\n";
+    project.write("servers/servers.toml", &(project.server("one", "fine") + &entry));
+    let (output, run) = project.run(&[]);
+    assert_code(&output, 0);
+    assert_eq!(run.completed("one"), run.lines());
+    let environment = tickbench_record::RunFolder::open(&run.0).unwrap().environment().unwrap();
+    assert!(environment.skipped[0].reason.contains("`no-such-compiler` is not on PATH"));
+}
+
+#[test]
+fn a_capture_that_is_missing_or_bad() {
+    let project = Project::sound();
+    let feed = ["--feed", "tape.jsonl"];
+    refused(&project, &run_with(&feed), &["tape.jsonl", "No such file", "tickbench capture"]);
+    let good = "{\"ts_ns\":1,\"payload\":\"a\"}\n";
+    project.write("tape.jsonl", &format!("{good}{good}{{\"ts_ns\":\"x\"}}\n"));
+    refused(&project, &run_with(&feed), &["tape.jsonl", "line 3"]);
+    project.write("tape.jsonl", good);
+    refused(&project, &run_with(&feed), &["1 messages", "at least two"]);
+}
+
+#[test]
+fn a_core_that_is_not_there() {
+    refused(&Project::sound(), &run_with(&["--cores", "0,4096"]), &["core 4096"]);
+    refused(&Project::sound(), &run_with(&["--cores", "0,0"]), &["two cores"]);
+}
+
+#[test]
+fn too_few_descriptors() {
+    let project = Project::sound();
+    project.write("study.toml", &study(5, 1).replace("rate_per_s", "connections = [4000000000]\nrate_per_s"));
+    refused(&project, &RUN, &["4000000000 connections", "RLIMIT_NOFILE", "ulimit -n"]);
+}
+
+#[test]
+fn a_manifest_that_makes_no_sense() {
+    let project = Project::sound();
+    let good = project.server("one", "fine");
+    for (manifest, words) in [
+        (format!("{good}colour = 'red'\n"), &["unknown field `colour`", "servers.toml"][..]),
+        (format!("{good}{good}"), &["two servers are named \"one\""]),
+        (good.replace("lanes = ['default']", "lanes = ['fast']"), &["unknown variant `fast`"]),
+        (good.replace("build = ['true']", "build = []"), &["server \"one\": build is empty"]),
+        (good.replace("servers/one", "servers/nowhere"), &["server \"one\": its folder", "does not exist"]),
+        (good.replace("name = 'one'", "name = 'o#e'"), &["\"o#e\" is no name"]),
+    ] {
+        project.write("servers/servers.toml", &manifest);
+        refused(&project, &RUN, words);
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_project() {
+    let project = Project::sound();
+    std::fs::remove_file(project.path().join("servers/servers.toml")).unwrap();
+    refused(&project, &RUN, &["is no tickbench project", "--root"]);
+}
+
+#[test]
+fn flags_that_contradict_the_run_that_is_resumed() {
+    let project = Project::sound();
+    let (output, run) = project.run(&[]);
+    assert_code(&output, 0);
+    let before = run.text("measurements.jsonl");
+    for flags in [
+        &["--iterations", "9"][..],
+        &["--seed", "8"],
+        &["--servers", "one"],
+        &["--quick"],
+        &["--cores", "1,0"],
+    ] {
+        let output = project.tickbench(&[&["run", "--resume", "out"], flags].concat());
+        assert_code(&output, 2);
+        assert!(stderr(&output).contains(&format!("{} contradicts", flags[0])), "{}", stderr(&output));
+    }
+    assert_eq!(run.text("measurements.jsonl"), before);
+}
+
+#[test]
+fn other_programs_under_the_names_of_the_run_that_is_resumed() {
+    let project = Project::sound();
+    let (output, _) = project.run(&[]);
+    assert_code(&output, 0);
+    let path = project.path().join("servers/servers.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    // The same fake under another path: a shell script that runs it has other bytes.
+    let script = project.write("servers/one/run.sh", "#!/bin/sh\nexit 1\n");
+    std::fs::write(
+        &path,
+        text.replacen("run = [", &format!("run = ['/bin/sh', '{}', ", script.display()), 1),
+    )
+    .unwrap();
+    let output = project.tickbench(&["run", "--resume", "out"]);
+    assert_code(&output, 2);
+    assert!(stderr(&output).contains("one is not the program that `out` began with"), "{}", stderr(&output));
+}
