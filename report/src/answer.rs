@@ -20,10 +20,7 @@ fn races<'a>(run: &Run<'a>) -> Vec<Race<'a>> {
             Metric::deciding(kind).iter().map(move |&metric| (question.clone(), metric))
         })
     });
-    // A question that only the baseline was asked has no contestant: it serves another section.
-    let contested = |question: &Question| question.iter().any(|cell| !run.is_baseline(&cell.cell.server));
     asked
-        .filter(|(question, _)| contested(question) || run.contestants().is_empty())
         .map(|(question, metric)| {
             let places = run.ranking(&question, metric);
             Race { question, metric, places }

@@ -101,6 +101,7 @@ pub fn render(
         resources_figures: of(Section::Resources),
         failures: sections::failures::section(&run),
         threats: sections::threats::from_records(&run),
+        reproduce: reproduce(study, environment),
     };
     let mut templates = Templates::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -139,6 +140,25 @@ struct View<'a> {
     resources_figures: Vec<&'a Figure>,
     failures: Failures,
     threats: Vec<String>,
+    reproduce: String,
+}
+
+/// The lines that make the run again: its commit, its command, its seed.
+fn reproduce(study: &Study, environment: &Environment) -> String {
+    let command = &environment.command;
+    let mut lines = match &environment.commit {
+        Some(commit) => format!("git checkout {}\n", commit.trim_end_matches("-dirty")),
+        None => String::new(),
+    };
+    match command.strip_prefix("tickbench").map(str::trim) {
+        Some("") => lines += "cargo run --release -- run",
+        Some(arguments) => lines += &format!("cargo run --release -- {arguments}"),
+        None => lines += command,
+    }
+    if let Some(seed) = study.seed.filter(|_| !command.contains("--seed")) {
+        lines += &format!(" --seed {seed}");
+    }
+    lines
 }
 
 /// At most one blank line in a row, and one line feed at the end: what the template's conditions leave behind.

@@ -26,6 +26,9 @@ impl<'a> Run<'a> {
     pub(crate) fn questions(&self, kind: ScenarioKind) -> Vec<Question<'a>> {
         let mut questions = self.summary.questions();
         questions.retain(|asked| asked[0].cell.kind == kind && asked[0].cell.client == Client::Probe);
+        // What only the baseline was asked has no contestant: it stands beside what another client saw of it.
+        let alone = self.contestants().is_empty();
+        questions.retain(|asked| alone || asked.iter().any(|cell| !self.is_baseline(&cell.cell.server)));
         questions
     }
 

