@@ -14,12 +14,14 @@ const REPORTED: usize = 1024;
 pub(crate) enum Interest {
     /// Data, or the end.
     Read,
+    /// Data that comes from now on, or the end: reported once, and not again for what is left unread. Spares the kernel a second
+    /// look at each socket that was read. A system without such reports repeats them.
+    Arrival,
     /// Room to write, or the end of connecting.
     Write,
 }
 
-/// A set of sockets, each with an index, and those that were ready at the last wait. Level-triggered: what is not read is
-/// reported again.
+/// A set of sockets, each with an index, and those that were ready at the last wait.
 pub(crate) struct Poller {
     set: system::Set,
 }
@@ -59,6 +61,12 @@ impl Poller {
     #[inline]
     pub(crate) fn index(&self, nth: usize) -> usize {
         self.set.index(nth)
+    }
+
+    /// Whether the other end of that socket has sent all that it will.
+    #[inline]
+    pub(crate) fn is_ending(&self, nth: usize) -> bool {
+        self.set.is_ending(nth)
     }
 
     /// Whether the last wait may have left out sockets that were ready too.
@@ -123,11 +131,20 @@ mod system {
         pub(super) fn index(&self, nth: usize) -> usize {
             self.events[nth].data.u64() as usize
         }
+
+        #[inline]
+        pub(super) fn is_ending(&self, nth: usize) -> bool {
+            let ending = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+            // The events stand in a packed struct.
+            let flags = self.events[nth].flags;
+            flags.intersects(ending)
+        }
     }
 
     fn flags(interest: Interest) -> EventFlags {
         match interest {
             Interest::Read => EventFlags::IN,
+            Interest::Arrival => EventFlags::IN | EventFlags::RDHUP | EventFlags::ET,
             Interest::Write => EventFlags::OUT,
         }
     }
@@ -198,11 +215,16 @@ mod system {
         pub(super) fn index(&self, nth: usize) -> usize {
             self.ready[nth]
         }
+
+        /// It will be reported again, and the read then tells.
+        pub(super) fn is_ending(&self, _: usize) -> bool {
+            false
+        }
     }
 
     fn flags(interest: Interest) -> PollFlags {
         match interest {
-            Interest::Read => PollFlags::IN,
+            Interest::Read | Interest::Arrival => PollFlags::IN,
             Interest::Write => PollFlags::OUT,
         }
     }

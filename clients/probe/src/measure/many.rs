@@ -23,6 +23,8 @@ pub(crate) struct Many<S> {
     poller: Poller,
     sleep_ns: u32,
     links: Vec<Link<S>>,
+    /// Connections to be read again without a report: those that filled the buffer, and those that are ending.
+    unfinished: Vec<usize>,
     inbox: Inbox,
 }
 
@@ -51,11 +53,11 @@ impl<S> Many<S> {
             let from = From { index, socket: &socket, state: &mut state };
             let left = take_messages(from, &mut decoder, &leftover, monotonic_ns(), session, handler)?;
             let leftover = leftover[leftover.len() - left..].to_vec();
-            poller.add(&socket, index, Interest::Read).map_err(failed)?;
+            poller.add(&socket, index, Interest::Arrival).map_err(failed)?;
             links.push(Link { socket, decoder, leftover, state });
         }
         let sleep_ns = if wait == Wait::Spin { 0 } else { SLEEP_NS };
-        Ok(Many { poller, sleep_ns, links, inbox: Inbox::new(READ_BYTES) })
+        Ok(Many { poller, sleep_ns, links, unfinished: Vec::new(), inbox: Inbox::new(READ_BYTES) })
     }
 
     /// Reads each connection that has data, once. The messages of a read share the time right after it.
@@ -65,21 +67,40 @@ impl<S> Many<S> {
         session: &mut Session,
         handler: &mut impl Handler<State = S>,
     ) -> Result<(Poll, u64), Failure> {
-        let ready = match self.poller.wait(self.sleep_ns) {
+        let sleep_ns = if self.unfinished.is_empty() { self.sleep_ns } else { 0 };
+        let ready = match self.poller.wait(sleep_ns) {
             Ok(ready) => ready,
             Err(cause) => return Err(session.failure(format!("failed to poll: {cause}"))),
         };
-        let mut brought = if self.poller.is_full() { Poll::Something } else { Poll::Everything };
-        let mut now_ns = None;
-        for nth in 0..ready {
-            let index = self.poller.index(nth);
-            let (emptied, read_ns) = self.links[index].read(index, &mut self.inbox, session, handler)?;
-            if !emptied {
-                brought = Poll::Something;
-            }
-            now_ns = Some(read_ns);
+        let mut last_ns = None;
+        for index in std::mem::take(&mut self.unfinished) {
+            last_ns = Some(self.read(index, false, session, handler)?);
         }
-        Ok(now_ns.map_or_else(|| (Poll::Nothing, monotonic_ns()), |now_ns| (brought, now_ns)))
+        for nth in 0..ready {
+            let ending = self.poller.is_ending(nth);
+            last_ns = Some(self.read(self.poller.index(nth), ending, session, handler)?);
+        }
+        let more = self.poller.is_full() || !self.unfinished.is_empty();
+        Ok(match last_ns {
+            None => (Poll::Nothing, monotonic_ns()),
+            Some(now_ns) => (if more { Poll::Something } else { Poll::Everything }, now_ns),
+        })
+    }
+
+    /// Reads a connection once, and remembers it where that was not all.
+    #[inline(always)]
+    fn read(
+        &mut self,
+        index: usize,
+        ending: bool,
+        session: &mut Session,
+        handler: &mut impl Handler<State = S>,
+    ) -> Result<u64, Failure> {
+        let (emptied, now_ns) = self.links[index].read(index, &mut self.inbox, session, handler)?;
+        if ending || !emptied {
+            self.unfinished.push(index);
+        }
+        Ok(now_ns)
     }
 
     pub(crate) fn into_sockets(self) -> Vec<OwnedFd> {
