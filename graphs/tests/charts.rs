@@ -214,7 +214,7 @@ fn a_rate_that_is_no_verdict_is_marked() {
     busy.expect("a flood has a server's CPU share").estimate = 0.5;
     let said = texts(named(&drawn(&summary), "throughput-rate"));
     assert!(said.contains(&"8.90 M/s *".to_owned()), "{said:?}");
-    assert!(said.iter().any(|text| text.starts_with("* no verdict on the server")));
+    assert!(said.iter().any(|text| text.starts_with("* no verdict:")));
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let began = Instant::now();
     let measurements = run.measurements()?;
     let read = began.elapsed();
-    let summary = Summary::of(&run.study()?, &measurements)?;
+    let summary = Summary::of(&run.study()?, &measurements, &run.environment()?.coalescing())?;
     let summed = began.elapsed();
     let report = tickbench_report::render(&run.study()?, &run.environment()?, &summary, &[])?;
     let rendered = began.elapsed();

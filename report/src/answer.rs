@@ -135,9 +135,9 @@ fn sentence(run: &Run, race: &Race) -> String {
     let Race { question, metric, places } = race;
     let shown = |place: &Place| said(*metric, place.estimate.estimate);
     let [first, others @ ..] = places.as_slice() else {
-        let marked = question.iter().any(|cell| cell.bottleneck().is_some());
+        let marked = question.iter().any(|cell| cell.doubt().is_some());
         return if marked {
-            "no verdict: in no row was the server what limited the rate".into()
+            "no verdict: no row holds the rate of a server in this class (see Throughput)".into()
         } else {
             "no figure: see Failures".into()
         };
@@ -232,7 +232,9 @@ fn standing(run: &Run, race: &Race, server: &str, table: &mut Table) -> String {
         Some(_) => shown,
         None => format!(
             "{shown} {}",
-            table.mark("no rank: something other than the server limited the rate (see Throughput)")
+            table.mark(
+                "no rank: the rate is another's than this server's, or of another class (see Throughput)"
+            )
         ),
     }
 }

@@ -81,6 +81,7 @@ fn summed(cell: Cell, iterations: usize, figures: &[(Metric, f64)], series: Seri
         |figure: f64| Estimate { estimate: figure, low: figure * 0.97, high: figure * 1.04, iterations };
     CellSummary {
         cell,
+        coalesces: false,
         completed: iterations,
         failures: Vec::new(),
         lost: 0,

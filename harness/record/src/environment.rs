@@ -46,6 +46,13 @@ pub struct Spent {
     pub measuring_ns: u64,
 }
 
+impl Environment {
+    /// The names of the servers that gather messages by themselves.
+    pub fn coalescing(&self) -> Vec<String> {
+        self.servers.iter().filter(|server| server.coalesces).map(|server| server.name.clone()).collect()
+    }
+}
+
 /// The machine and its settings.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Machine {
@@ -107,6 +114,9 @@ pub struct BuiltServer {
     pub binary: String,
     /// SHA-256 of the program, in hexadecimal.
     pub sha256: Option<String>,
+    /// Whether it gathers messages into one write by itself, even where each is to be sent alone. Only of a server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub coalesces: bool,
 }
 
 /// A server that was not measured.

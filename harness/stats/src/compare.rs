@@ -44,7 +44,7 @@ fn question(
     comparisons: &mut Vec<Comparison>,
 ) -> Result<(), DistributionError> {
     let is_verdict =
-        |one: &Executions| cells.iter().any(|cell| cell.cell == one.cell && cell.bottleneck().is_none());
+        |one: &Executions| cells.iter().any(|cell| cell.cell == one.cell && cell.doubt().is_none());
     let asked: Vec<&&Executions> = asked.iter().filter(|one| is_verdict(one)).collect();
     let Some(first) = asked.first() else { return Ok(()) };
     for &metric in Metric::deciding(first.cell.kind) {

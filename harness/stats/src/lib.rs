@@ -6,8 +6,8 @@
 //! that of the merged histogram; its interval comes from merging anew the iterations of each resample. A quantile that
 //! even all samples together do not support is absent.
 
-mod bottleneck;
 mod compare;
+mod doubt;
 mod executions;
 mod figure;
 mod holm;
@@ -21,8 +21,8 @@ mod summarize;
 mod summary;
 mod usage;
 
-pub use bottleneck::{Bottleneck, CLIENT_BUSY, SERVER_BUSY};
 pub use compare::FAMILY_ERROR;
+pub use doubt::{CLIENT_BUSY, Doubt, SERVER_BUSY};
 pub use ranking::Place;
 pub use summarize::SummaryError;
 pub use summary::{CellSummary, Comparison, Estimate, Failure, Metric, Series, Summary, Verdict};

@@ -38,7 +38,7 @@ impl Summary {
     pub fn ranking<'a>(&self, cells: &[&'a CellSummary], metric: Metric) -> Vec<Place<'a>> {
         let figure = |cell: &&'a CellSummary| {
             let estimate = *cell.estimates.get(&metric)?;
-            cell.bottleneck().is_none().then_some((*cell, estimate))
+            cell.doubt().is_none().then_some((*cell, estimate))
         };
         let mut figures: Vec<(&CellSummary, Estimate)> = cells.iter().filter_map(figure).collect();
         figures.sort_by(|(_, a), (_, b)| {

@@ -52,12 +52,16 @@ pub enum SummaryError {
 }
 
 impl Summary {
-    /// Sums up a run. Equal input gives an equal summary: the intervals come from the study's seed (0 where it has none).
-    pub fn of(study: &Study, measurements: &[Measurement]) -> Result<Summary, SummaryError> {
+    /// Sums up a run, in which the servers of these names gather messages by themselves. Equal input gives an equal summary: the intervals come from the study's seed (0 where it has none).
+    pub fn of(
+        study: &Study,
+        measurements: &[Measurement],
+        coalescing: &[String],
+    ) -> Result<Summary, SummaryError> {
         let tables = Tables::new(study.seed.unwrap_or(0));
         let executions = executions::group(study, measurements)?;
         let cells = on_all_cores(&executions, |cell| {
-            summarize(cell, &tables)
+            summarize(cell, coalescing, &tables)
                 .map_err(|cause| SummaryError::Histogram { cell: cell.cell.to_string(), cause })
         });
         let cells = cells.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -83,7 +87,11 @@ fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) ->
     })
 }
 
-fn summarize(executions: &Executions, tables: &Tables) -> Result<CellSummary, DistributionError> {
+fn summarize(
+    executions: &Executions,
+    coalescing: &[String],
+    tables: &Tables,
+) -> Result<CellSummary, DistributionError> {
     let Executions { cell, completed, failures } = executions;
     let mut histograms = Histograms { completed, merged: BTreeMap::new() };
     let (mut estimates, mut from_merged) = (BTreeMap::new(), BTreeSet::new());
@@ -106,6 +114,7 @@ fn summarize(executions: &Executions, tables: &Tables) -> Result<CellSummary, Di
     let seen = || completed.values().filter_map(|seen| main.of(seen));
     Ok(CellSummary {
         cell: cell.clone(),
+        coalesces: coalescing.contains(&cell.server),
         completed: completed.len(),
         failures: failures.clone(),
         lost: total(|seen| seen.lost),

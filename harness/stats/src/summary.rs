@@ -66,6 +66,8 @@ pub enum Metric {
 pub struct CellSummary {
     /// Which cell.
     pub cell: Cell,
+    /// Whether the server gathers messages into one write by itself, even where each is to be sent alone.
+    pub coalesces: bool,
     /// Iterations that completed.
     pub completed: usize,
     /// Iterations that failed, grouped by reason, most frequent first.

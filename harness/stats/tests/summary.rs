@@ -3,7 +3,7 @@
 use tickbench_record::{
     Cell, Distribution, Measurement, Observation, Outcome, Stage, Study, Usage, new_histogram,
 };
-use tickbench_stats::{Bottleneck, Metric, Summary, SummaryError, Verdict};
+use tickbench_stats::{Doubt, Metric, Summary, SummaryError, Verdict};
 
 fn study(servers: &[&str], scenarios: &str) -> Study {
     let servers = servers.iter().map(|server| format!("{server:?}")).collect::<Vec<_>>().join(", ");
@@ -100,9 +100,9 @@ fn cells_stand_in_the_order_of_the_study_whatever_the_order_of_the_lines() {
         .iter()
         .flat_map(|cell| (0..4).map(|at| completed(cell, at, deliveries(1_000 + u64::from(at), 30))))
         .collect();
-    let summary = Summary::of(&study, &lines).unwrap();
+    let summary = Summary::of(&study, &lines, &[]).unwrap();
     lines.reverse();
-    assert_eq!(Summary::of(&study, &lines).unwrap(), summary);
+    assert_eq!(Summary::of(&study, &lines, &[]).unwrap(), summary);
     let servers: Vec<&str> = summary.cells.iter().map(|cell| cell.cell.server.as_str()).collect();
     assert_eq!(servers, ["b", "a"]);
     assert_eq!(summary.cells[0].received, 40);
@@ -115,7 +115,7 @@ fn a_quantile_is_the_median_over_iterations_or_that_of_the_merged_samples_or_abs
     // 400 samples an iteration: enough for p90 in each, for p99 in all six together, for p99.9 in neither.
     let lines: Vec<Measurement> =
         (0..6).map(|at| completed(cell, at, deliveries(1_000 + 100 * u64::from(at), 400))).collect();
-    let summary = &Summary::of(&study, &lines).unwrap().cells[0];
+    let summary = &Summary::of(&study, &lines, &[]).unwrap().cells[0];
     let p50 = summary.estimates[&Metric::DeliveryP50];
     // The medians of the iterations are 1,199, 1,299 … 1,699; that of the middle two is 1,449.
     assert_eq!((p50.estimate, p50.iterations), (1_449.0, 6));
@@ -143,7 +143,7 @@ fn ratios_are_paired_by_the_iterations_that_both_completed() {
     lines.push(completed(&cells[0], 4, rate(1_000_000.0)));
     lines.push(failed(&cells[1], 4, "refused"));
     lines.push(completed(&cells[1], 5, rate(0.001)));
-    let summary = Summary::of(&study, &lines).unwrap();
+    let summary = Summary::of(&study, &lines, &[]).unwrap();
     let [comparison] = summary.comparisons.as_slice() else { panic!("{:?}", summary.comparisons) };
     let ratio = comparison.ratio;
     // Every pair has the ratio 3, so every resample has.
@@ -168,7 +168,7 @@ fn clear_differences_are_found_and_can_be_read_either_way() {
         .flat_map(|at| (0..3).map(move |server| (at, server)))
         .map(|(at, server)| line(at, server))
         .collect();
-    let summary = Summary::of(&study, &lines).unwrap();
+    let summary = Summary::of(&study, &lines, &[]).unwrap();
     let verdict = |server, baseline| {
         summary.compared(&cells[0], Metric::MessagesPerS, server, baseline).unwrap().verdict
     };
@@ -202,7 +202,7 @@ fn false_verdicts_stay_within_the_error_that_is_promised() {
                 })
             })
             .collect();
-        let summary = Summary::of(study, &lines).unwrap();
+        let summary = Summary::of(study, &lines, &[]).unwrap();
         let false_ones =
             summary.comparisons.iter().filter(|one| one.verdict != Verdict::NoDifference).count();
         (summary.comparisons.len(), false_ones)
@@ -229,11 +229,15 @@ fn a_flood_that_the_server_did_not_limit_is_compared_with_nothing() {
     let lines: Vec<Measurement> = (0..10)
         .flat_map(|at| cells.iter().zip(&seen).map(move |(cell, seen)| completed(cell, at, seen.clone())))
         .collect();
-    let summary = Summary::of(&study, &lines).unwrap();
-    let bottlenecks: Vec<Option<Bottleneck>> = summary.cells.iter().map(|cell| cell.bottleneck()).collect();
-    let expected = [None, Some(Bottleneck::ClientBound), Some(Bottleneck::Idle), Some(Bottleneck::Unknown)];
-    assert_eq!(bottlenecks, expected);
+    let summary = Summary::of(&study, &lines, &[]).unwrap();
+    let doubts: Vec<Option<Doubt>> = summary.cells.iter().map(|cell| cell.doubt()).collect();
+    let expected = [None, Some(Doubt::ClientBound), Some(Doubt::Idle), Some(Doubt::Unknown)];
+    assert_eq!(doubts, expected);
     assert!(summary.comparisons.is_empty());
+    // What gathers messages by itself is no verdict where each is to be sent alone, however busy it was.
+    let coalescing = [cells[0].server.clone()];
+    let summary = Summary::of(&study, &lines, &coalescing).unwrap();
+    assert_eq!(summary.cells[0].doubt(), Some(Doubt::Coalesced));
 }
 
 #[test]
@@ -249,7 +253,7 @@ fn merged_quantiles_are_compared_too() {
                 .map(move |(seen, cell)| completed(cell, at as u32, seen))
         })
         .collect();
-    let summary = Summary::of(&study, &lines).unwrap();
+    let summary = Summary::of(&study, &lines, &[]).unwrap();
     assert!(summary.cells.iter().all(|cell| cell.merged.contains(&Metric::DeliveryP99)));
     let compared = summary.compared(&cells[0], Metric::DeliveryP99, "a", "b").unwrap();
     assert_eq!(compared.verdict, Verdict::Lower, "{compared:?}");
@@ -260,16 +264,16 @@ fn what_does_not_belong_together_is_refused() {
     let study = study(&["a"], &scenario("flood", "throughput", ""));
     let cell = &cells(&study)[0];
     let twice = [completed(cell, 1, rate(1.0)), completed(cell, 1, rate(2.0))];
-    assert!(matches!(Summary::of(&study, &twice), Err(SummaryError::Twice { iteration: 1, .. })));
+    assert!(matches!(Summary::of(&study, &twice, &[]), Err(SummaryError::Twice { iteration: 1, .. })));
     let foreign = Cell { connections: 9, ..cell.clone() };
-    let error = Summary::of(&study, &[completed(&foreign, 0, rate(1.0))]).unwrap_err();
+    let error = Summary::of(&study, &[completed(&foreign, 0, rate(1.0))], &[]).unwrap_err();
     assert!(
         error.to_string().starts_with("failed to sum up `a: flood binary each ×9`, iteration 0"),
         "{error}"
     );
     let mut damaged = deliveries(1_000, 100);
     damaged.delivery_ns.as_mut().unwrap().histogram.truncate(20);
-    let error = Summary::of(&study, &[completed(cell, 0, damaged)]).unwrap_err();
+    let error = Summary::of(&study, &[completed(cell, 0, damaged)], &[]).unwrap_err();
     assert!(error.to_string().starts_with("failed to merge the histograms of `a: flood"), "{error}");
 }
 
@@ -280,12 +284,12 @@ fn a_cell_that_always_failed_has_failures_and_no_figures() {
     let mut lines: Vec<Measurement> =
         (0..3).map(|at| failed(&cells[0], at, if at == 0 { "rare" } else { "usual" })).collect();
     lines.push(completed(&cells[1], 0, rate(1.0)));
-    let summary = Summary::of(&study, &lines).unwrap();
+    let summary = Summary::of(&study, &lines, &[]).unwrap();
     let reasons: Vec<(&str, usize)> =
         summary.cells[0].failures.iter().map(|failure| (failure.reason.as_str(), failure.count)).collect();
     assert_eq!(reasons, [("connect: usual", 2), ("connect: rare", 1)]);
     assert!(summary.cells[0].estimates.is_empty() && summary.comparisons.is_empty());
-    assert_eq!(Summary::of(&study, &[]).unwrap().cells, []);
+    assert_eq!(Summary::of(&study, &[], &[]).unwrap().cells, []);
 }
 
 #[test]
@@ -295,7 +299,7 @@ fn the_json_of_a_summary() {
     let lines: Vec<Measurement> = (0..2)
         .flat_map(|at| cells.iter().map(move |cell| completed(cell, at, rate(4.0 + f64::from(at)))))
         .collect();
-    let json = serde_json::to_value(Summary::of(&study, &lines).unwrap()).unwrap();
+    let json = serde_json::to_value(Summary::of(&study, &lines, &[]).unwrap()).unwrap();
     let rate = &json["cells"][0]["estimates"]["messages_per_s"];
     assert_eq!(*rate, serde_json::json!({"estimate": 4.5, "low": 4.0, "high": 5.0, "iterations": 2}));
     assert_eq!(json["cells"][0]["cell"]["server"], "a");

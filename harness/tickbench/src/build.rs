@@ -94,6 +94,7 @@ impl<'a> Builder<'a> {
                 None => self.program(&self.server_recipe(&entry))?,
             };
             built.record.name.clone_from(name);
+            built.record.coalesces = entry.coalesces;
             contestants.push(Contestant { name: name.clone(), entry, built });
         }
         Ok((contestants, skipped))
@@ -146,6 +147,7 @@ impl<'a> Builder<'a> {
             build: self.as_typed(&recipe.build),
             binary: self.below(main),
             sha256: hashes.first().cloned(),
+            coalesces: false,
         };
         let fingerprint = hexadecimal(&Sha256::digest([hashes, recipe.run.argv.clone()].concat().join("\n")));
         Ok(Built { run: recipe.run.clone(), record, fingerprint })

@@ -27,7 +27,7 @@ pub(crate) fn command(path: &Path) -> anyhow::Result<Ended> {
 pub(crate) fn derive(folder: &RunFolder) -> anyhow::Result<String> {
     let study = folder.study()?;
     let environment = folder.environment()?;
-    let summary = Summary::of(&study, &folder.measurements()?)?;
+    let summary = Summary::of(&study, &folder.measurements()?, &environment.coalescing())?;
     folder.write_json("summary.json", &summary)?;
     let charts = tickbench_graphs::charts(&summary, Options { baseline: environment.baseline.as_deref() })?;
     std::fs::create_dir_all(folder.graphs())

@@ -30,6 +30,9 @@ pub(crate) struct Server {
     /// A program without which this server is passed over.
     #[serde(default)]
     pub(crate) skip_if_missing: Option<String>,
+    /// Whether it gathers messages into one write by itself, even where each is to be sent alone.
+    #[serde(default)]
+    pub(crate) coalesces: bool,
     /// Whether this is the floor that the others are shown as ratios to.
     #[serde(default)]
     pub(crate) baseline: bool,

@@ -66,6 +66,7 @@ pub(crate) fn environment(study: &Study) -> Environment {
         build: format!("cargo build --profile contestant -p tickbench-{name}"),
         binary: format!("contestant/tickbench-{name}"),
         sha256: Some(String::from(digit).repeat(64)),
+        coalesces: name == "actix",
     };
     let versions = ["axum 0.8.9", "actix-web 4.12.0", "tokio-tungstenite 0.30.0", "floor 0.1.0"];
     Environment {

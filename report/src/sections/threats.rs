@@ -1,7 +1,7 @@
 //! What may be wrong with the figures: first what the records show, then what holds for every such run.
 
 use tickbench_record::ScenarioKind;
-use tickbench_stats::{CellSummary, Estimate, Metric};
+use tickbench_stats::{CellSummary, Doubt, Estimate, Metric};
 
 use super::throughput::marked;
 use crate::run::{Run, metric_words};
@@ -71,7 +71,7 @@ fn wide_intervals(run: &Run) -> Option<String> {
 }
 
 fn floods(run: &Run) -> Option<String> {
-    let marked = marked(run);
+    let marked: Vec<_> = marked(run).into_iter().filter(|(_, doubt)| *doubt != Doubt::Coalesced).collect();
     let all = run.summary.cells.iter().filter(|cell| cell.cell.kind == ScenarioKind::Throughput).count();
     (!marked.is_empty()).then(|| {
         format!(

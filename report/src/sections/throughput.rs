@@ -1,7 +1,7 @@
 //! Floods: how many messages a second.
 
 use tickbench_record::ScenarioKind;
-use tickbench_stats::{Bottleneck, CLIENT_BUSY, CellSummary, Metric, SERVER_BUSY};
+use tickbench_stats::{CLIENT_BUSY, CellSummary, Doubt, Metric, SERVER_BUSY};
 
 use super::{Part, Ratios, heading, name, parts, plain, remark_on_iterations};
 use crate::run::{Question, Run};
@@ -27,7 +27,7 @@ fn rates<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
     let rest = ["MiB/s", "messages a read", "server CPU ns a message", "server busy %", "client busy %"];
     let mut table = Table::new(headings.chain(rest.map(String::from)));
     for cell in question {
-        let mark = cell.bottleneck().map(|bottleneck| mark(&mut table, bottleneck)).unwrap_or_default();
+        let mark = cell.doubt().map(|doubt| mark(&mut table, doubt)).unwrap_or_default();
         let mut row = vec![
             format!("{}{mark}", name(run, &cell.cell.server)),
             run.figure(&mut table, cell, Metric::MessagesPerS, Unit::Millions),
@@ -43,9 +43,15 @@ fn rates<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
     table
 }
 
-fn mark(table: &mut Table, bottleneck: Bottleneck) -> String {
-    let (word, note) = match bottleneck {
-        Bottleneck::ClientBound => (
+fn mark(table: &mut Table, doubt: Doubt) -> String {
+    let (word, note) = match doubt {
+        Doubt::Coalesced => (
+            "coalesces",
+            "coalesces: this server gathers messages into one write by itself, so this is its rate of coalesced sends; no \
+             rank here"
+                .into(),
+        ),
+        Doubt::ClientBound => (
             "client-bound",
             format!(
                 "client-bound: the client used {:.0} % of its core or more and the server under {:.0} %, so this is the \
@@ -54,7 +60,7 @@ fn mark(table: &mut Table, bottleneck: Bottleneck) -> String {
                 SERVER_BUSY * 100.0
             ),
         ),
-        Bottleneck::Idle => (
+        Doubt::Idle => (
             "idle",
             format!(
                 "idle: the server used under {:.0} % of its core and the client was not busy either, so neither is what \
@@ -62,7 +68,7 @@ fn mark(table: &mut Table, bottleneck: Bottleneck) -> String {
                 SERVER_BUSY * 100.0
             ),
         ),
-        Bottleneck::Unknown => (
+        Doubt::Unknown => (
             "unknown",
             "unknown: the server's CPU time could not be read, so what limited the rate is not known; no verdict, no rank"
                 .into(),
@@ -72,6 +78,6 @@ fn mark(table: &mut Table, bottleneck: Bottleneck) -> String {
 }
 
 /// Whether any flood is no verdict on its server.
-pub(crate) fn marked<'a>(run: &Run<'a>) -> Vec<(&'a CellSummary, Bottleneck)> {
-    run.summary.cells.iter().filter_map(|cell| Some((cell, cell.bottleneck()?))).collect()
+pub(crate) fn marked<'a>(run: &Run<'a>) -> Vec<(&'a CellSummary, Doubt)> {
+    run.summary.cells.iter().filter_map(|cell| Some((cell, cell.doubt()?))).collect()
 }

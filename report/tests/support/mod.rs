@@ -74,6 +74,7 @@ pub(crate) fn environment(servers: &[&str], baseline: Option<&str>) -> Environme
         build: format!("cargo build -p {name}"),
         binary: format!("contestant/{name}"),
         sha256: Some("0123456789abcdef".repeat(4)),
+        coalesces: false,
     };
     Environment {
         tickbench_version: "0.1.0".into(),
@@ -140,6 +141,7 @@ pub(crate) fn cell(cell: Cell, factor: f64) -> CellSummary {
     ]);
     CellSummary {
         cell,
+        coalesces: false,
         completed: 40,
         failures: Vec::<Failure>::new(),
         lost: 0,

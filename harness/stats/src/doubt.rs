@@ -1,7 +1,7 @@
-//! What a flood really measured: the server, or what stood beside it.
+//! What a flood really measured: the server in its class, or something else.
 
 use serde::Serialize;
-use tickbench_record::ScenarioKind;
+use tickbench_record::{Flush, ScenarioKind};
 
 use crate::{CellSummary, Metric};
 
@@ -14,7 +14,9 @@ pub const CLIENT_BUSY: f64 = 0.80;
 /// Why a flood's rate is no verdict on its server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Bottleneck {
+pub enum Doubt {
+    /// Each message was to be sent alone, and the server gathers them by itself: another product than those beside it.
+    Coalesced,
     /// The client was busy and the server was not: the rate is the client's.
     ClientBound,
     /// Neither was busy: something else held them back.
@@ -25,16 +27,19 @@ pub enum Bottleneck {
 
 impl CellSummary {
     /// Why this cell's rate is no verdict on its server; `None` where it is one, and for all that is no flood.
-    pub fn bottleneck(&self) -> Option<Bottleneck> {
+    pub fn doubt(&self) -> Option<Doubt> {
         let share = |metric| self.estimates.get(&metric).map(|share| share.estimate);
         if self.cell.kind != ScenarioKind::Throughput || self.completed == 0 {
             return None;
         }
+        if self.coalesces && self.cell.flush == Flush::Each {
+            return Some(Doubt::Coalesced);
+        }
         match (share(Metric::ServerCpuShare), share(Metric::ClientCpuShare)) {
-            (None, _) => Some(Bottleneck::Unknown),
+            (None, _) => Some(Doubt::Unknown),
             (Some(server), _) if server >= SERVER_BUSY => None,
-            (Some(_), Some(client)) if client >= CLIENT_BUSY => Some(Bottleneck::ClientBound),
-            (Some(_), _) => Some(Bottleneck::Idle),
+            (Some(_), Some(client)) if client >= CLIENT_BUSY => Some(Doubt::ClientBound),
+            (Some(_), _) => Some(Doubt::Idle),
         }
     }
 }
