@@ -55,37 +55,39 @@ pub(crate) fn headline(run: &Run) -> String {
             None => format!("No difference that this run can resolve {between}."),
         };
     }
-    let alone = |server: &str| races.iter().filter(|race| alone_in_front(race) == Some(server)).count();
-    let mut leads: Vec<(usize, &str)> = contestants.iter().map(|&server| (alone(server), server)).collect();
-    leads.retain(|&(count, _)| count > 0);
-    leads.sort_by_key(|&(count, _)| std::cmp::Reverse(count));
-    let shared = races.len() - leads.iter().map(|(count, _)| count).sum::<usize>();
-    let mut parts: Vec<String> = leads
-        .iter()
-        .enumerate()
-        .map(|(at, (count, server))| match at {
-            0 => format!("{server} is alone in front in {count} of {figures}"),
-            _ => format!("{server} in {count}"),
-        })
-        .collect();
-    match (parts.is_empty(), shared) {
-        (true, _) => format!("In none of {figures} is one server alone in front, though some fall behind."),
-        (false, 0) => format!("{}.", parts.join(", ")),
-        (false, shared) => {
-            parts.push(format!("in {shared} no single server can be called the best"));
-            let last = parts.pop().unwrap_or_default();
-            format!("{}; {last}.", parts.join(", "))
+    // Who is in front, in how many figures: one server, or several that cannot be told apart.
+    let mut fronts: Vec<(usize, Vec<&str>)> = Vec::new();
+    for front in races.iter().map(|race| in_front(&contestants, race)) {
+        match fronts.iter_mut().find(|(_, known)| *known == front) {
+            Some((count, _)) => *count += 1,
+            None => fronts.push((1, front)),
         }
     }
+    fronts.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    let parts: Vec<String> = fronts
+        .iter()
+        .enumerate()
+        .map(|(at, (count, front))| {
+            let of = if at == 0 { format!("{count} of {figures}") } else { count.to_string() };
+            match front.as_slice() {
+                [server] => format!("{server} is alone in front in {of}"),
+                several if several.len() == contestants.len() => format!("in {of} none is surely in front"),
+                several => format!("{}, not to be told apart, are in front in {of}", list(several)),
+            }
+        })
+        .collect();
+    format!("{}.", parts.join("; "))
+}
+
+/// The best server of a race and those that cannot be told from it, in the order of the contestants.
+fn in_front<'a>(contestants: &[&'a str], race: &Race) -> Vec<&'a str> {
+    let Some(first) = race.places.first() else { return Vec::new() };
+    let leads = |server: &&str| first.server == *server || first.tied.contains(server);
+    contestants.iter().copied().filter(leads).collect()
 }
 
 fn iterations(races: &[Race]) -> usize {
     races.iter().flat_map(|race| &race.places).map(|place| place.estimate.iterations).max().unwrap_or(0)
-}
-
-fn alone_in_front<'a>(race: &Race<'a>) -> Option<&'a str> {
-    let first = race.places.first()?;
-    (first.rank == 1 && first.tied.is_empty() && race.places.len() > 1).then_some(first.server)
 }
 
 /// How many iterations the corrected signed-rank test needs before it can reject at all, where there are fewer.

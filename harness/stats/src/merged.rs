@@ -4,6 +4,10 @@ use tickbench_record::{Bucket, Distribution, DistributionError, samples_needed};
 
 use crate::resample::Resamples;
 
+/// Resamples behind the interval of a merged quantile. Each walks a tail, and 500 place the ends of an interval to within a
+/// few hundredths of its width (Efron and Tibshirani, chapter 13, on how many).
+const MERGED_RESAMPLES: usize = 500;
+
 /// Histograms of one figure over the iterations of a cell, merged and still apart: each bucket knows its iteration.
 pub(crate) struct Merged {
     /// The filled buckets of all iterations, the largest value first: quantiles of a tail need only the front.
@@ -52,10 +56,10 @@ impl Merged {
         if enough { self.weighted_quantile(q, |_| 1) } else { None }
     }
 
-    /// The quantile in each resample of the iterations; `None` where so many iterations are empty that a resample is.
+    /// The quantile in each of the first [`MERGED_RESAMPLES`] resamples of the iterations; `None` where so many iterations are empty that a resample is.
     pub(crate) fn quantiles(&self, q: f64, resamples: &Resamples) -> Option<Vec<f64>> {
         let quantile = |row: &[u32]| self.weighted_quantile(q, |iteration| u64::from(row[iteration]));
-        resamples.rows().map(|row| Some(quantile(row)? as f64)).collect()
+        resamples.rows().take(MERGED_RESAMPLES).map(|row| Some(quantile(row)? as f64)).collect()
     }
 
     /// `(quantile, value)` along the curve of all samples, evenly over log 1/(1 − q), as far as the samples reach.

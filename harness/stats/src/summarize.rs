@@ -74,17 +74,21 @@ impl Summary {
 /// Does the same to each item, several at a time, and keeps their order.
 fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = items.len().div_ceil(threads).max(1);
     let work = &work;
-    thread::scope(|scope| {
-        let spawned: Vec<_> = items
-            .chunks(share)
-            .map(|items| scope.spawn(move || items.iter().map(work).collect::<Vec<R>>()))
+    // Dealt out in turn: cells of one question stand side by side, and cost alike.
+    let mut done: Vec<(usize, R)> = thread::scope(|scope| {
+        let dealt = |first| items.iter().enumerate().skip(first).step_by(threads);
+        let spawned: Vec<_> = (0..threads)
+            .map(|first| {
+                scope.spawn(move || dealt(first).map(|(at, item)| (at, work(item))).collect::<Vec<_>>())
+            })
             .collect();
         let joined =
             spawned.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
         joined.flatten().collect()
-    })
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn summarize(
@@ -95,10 +99,12 @@ fn summarize(
     let Executions { cell, completed, failures } = executions;
     let mut histograms = Histograms { completed, merged: BTreeMap::new() };
     let (mut estimates, mut from_merged) = (BTreeMap::new(), BTreeSet::new());
+    // The latency of a flood is that of full buffers: nobody asks for its far tail, and its histograms are the widest.
+    let flood = cell.kind == ScenarioKind::Throughput;
     for &metric in Metric::ALL {
         let estimate = match metric.source() {
             Source::Quantile(latency, quantile) if !is_in_each(metric, completed) => {
-                if histograms.samples(latency) < samples_needed(quantile.q()) {
+                if flood || histograms.samples(latency) < samples_needed(quantile.q()) {
                     continue;
                 }
                 from_merged.insert(metric);
@@ -124,8 +130,8 @@ fn summarize(
         estimates,
         merged: from_merged,
         series: Series {
-            merged_quantiles: histograms.of(main)?.curve(),
-            merged_lag_quantiles: histograms.of(Latency::Lag)?.curve(),
+            merged_quantiles: if flood { Vec::new() } else { histograms.of(main)?.curve() },
+            merged_lag_quantiles: if flood { Vec::new() } else { histograms.of(Latency::Lag)?.curve() },
             p50_by_iteration: seen().map(|distribution| distribution.p50 as f64).collect(),
             p99_by_iteration: seen().map(|distribution| distribution.p99 as f64).collect(),
             usage: usage::over_time(completed.values().copied()),

@@ -261,20 +261,20 @@ fn merged_quantiles_are_compared_too() {
 
 #[test]
 fn what_does_not_belong_together_is_refused() {
-    let study = study(&["a"], &scenario("flood", "throughput", ""));
+    let study = study(&["a"], &scenario("paced", "latency", LATENCY));
     let cell = &cells(&study)[0];
     let twice = [completed(cell, 1, rate(1.0)), completed(cell, 1, rate(2.0))];
     assert!(matches!(Summary::of(&study, &twice, &[]), Err(SummaryError::Twice { iteration: 1, .. })));
     let foreign = Cell { connections: 9, ..cell.clone() };
     let error = Summary::of(&study, &[completed(&foreign, 0, rate(1.0))], &[]).unwrap_err();
     assert!(
-        error.to_string().starts_with("failed to sum up `a: flood binary each ×9`, iteration 0"),
+        error.to_string().starts_with("failed to sum up `a: paced binary each ×9`, iteration 0"),
         "{error}"
     );
     let mut damaged = deliveries(1_000, 100);
     damaged.delivery_ns.as_mut().unwrap().histogram.truncate(20);
     let error = Summary::of(&study, &[completed(cell, 0, damaged)], &[]).unwrap_err();
-    assert!(error.to_string().starts_with("failed to merge the histograms of `a: flood"), "{error}");
+    assert!(error.to_string().starts_with("failed to merge the histograms of `a: paced"), "{error}");
 }
 
 #[test]
