@@ -3,7 +3,7 @@
 use tickbench_record::DistributionError;
 
 use crate::executions::Executions;
-use crate::figure::{Completed, Figure, is_in_each, merge, merged_figure, values};
+use crate::figure::{Completed, Figure, is_by_iteration, merge, merged_figure, values};
 use crate::holm;
 use crate::metric::Source;
 use crate::resample::{Tables, median};
@@ -84,7 +84,7 @@ fn paired(
         return Ok(None);
     }
     let (one, other) = (restricted(one, &iterations), restricted(other, &iterations));
-    if is_in_each(metric, &one) && is_in_each(metric, &other) {
+    if is_by_iteration(metric, &one) && is_by_iteration(metric, &other) {
         return Ok(ratio_of_medians(&values(metric, &one), &values(metric, &other), tables));
     }
     // Not every iteration has the metric to itself: a quantile may still be had from all of them merged.

@@ -27,12 +27,16 @@ impl Figure {
     }
 }
 
-/// Whether every one of the iterations has the metric, with the samples that it needs.
-pub(crate) fn is_in_each(metric: Metric, completed: &Completed) -> bool {
+/// Whether the metric can be told iteration by iteration: each has it and, for a quantile, the typical one has the samples that
+/// it needs. One iteration in which the machine stood still holds fewer; it counts as what it is, one bad observation of
+/// many. Merged with the others, its late messages would be the whole tail.
+pub(crate) fn is_by_iteration(metric: Metric, completed: &Completed) -> bool {
     match metric.source() {
-        Source::Quantile(latency, quantile) => completed.values().all(|seen| {
-            latency.of(seen).is_some_and(|distribution| distribution.count >= samples_needed(quantile.q()))
-        }),
+        Source::Quantile(latency, quantile) => {
+            let counts = || completed.values().map(|seen| latency.of(seen).map_or(0, |figure| figure.count));
+            let enough = counts().filter(|&count| count >= samples_needed(quantile.q())).count();
+            counts().all(|count| count > 0) && 2 * enough > completed.len()
+        }
         Source::Value(value) => completed.values().all(|seen| value(seen).is_some()),
     }
 }

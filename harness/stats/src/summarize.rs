@@ -10,7 +10,7 @@ use thiserror::Error;
 use tickbench_record::{DistributionError, Measurement, Observation, ScenarioKind, Study, samples_needed};
 
 use crate::executions::{self, Executions};
-use crate::figure::{Completed, is_in_each, median_estimate, merge, merged_figure, values};
+use crate::figure::{Completed, is_by_iteration, median_estimate, merge, merged_figure, values};
 use crate::merged::Merged;
 use crate::metric::{Latency, Source};
 use crate::resample::Tables;
@@ -103,7 +103,7 @@ fn summarize(
     let flood = cell.kind == ScenarioKind::Throughput;
     for &metric in Metric::ALL {
         let estimate = match metric.source() {
-            Source::Quantile(latency, quantile) if !is_in_each(metric, completed) => {
+            Source::Quantile(latency, quantile) if !is_by_iteration(metric, completed) => {
                 if flood || histograms.samples(latency) < samples_needed(quantile.q()) {
                     continue;
                 }

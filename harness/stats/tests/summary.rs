@@ -260,6 +260,19 @@ fn merged_quantiles_are_compared_too() {
 }
 
 #[test]
+fn one_short_iteration_does_not_become_the_tail_of_all() {
+    let study = study(&["a"], &scenario("paced", "latency", LATENCY));
+    let cell = &cells(&study)[0];
+    let stalled = completed(cell, 0, deliveries(50_000_000, 900));
+    let lines: Vec<Measurement> =
+        (1..12).map(|at| completed(cell, at, deliveries(1_000, 1_500))).chain([stalled]).collect();
+    let summary = Summary::of(&study, &lines, &[]).unwrap();
+    let p99 = &summary.cells[0].estimates[&Metric::DeliveryP99];
+    assert!(!summary.cells[0].merged.contains(&Metric::DeliveryP99) && p99.iterations == 12);
+    assert!(p99.estimate < 10_000.0, "{p99:?}");
+}
+
+#[test]
 fn what_does_not_belong_together_is_refused() {
     let study = study(&["a"], &scenario("paced", "latency", LATENCY));
     let cell = &cells(&study)[0];
