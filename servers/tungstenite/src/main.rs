@@ -27,7 +27,8 @@ async fn serve(flags: Flags) -> anyhow::Result<()> {
     loop {
         let stream = accept(&listener).await;
         if flags.tuned {
-            stream.set_nodelay(true)?;
+            // A connection that is gone already fails here, and is found gone by its first read.
+            let _ = stream.set_nodelay(true);
         }
         let hub = Arc::clone(&hub);
         tokio::spawn(async move {
