@@ -15,7 +15,7 @@ use axum::serve::ListenerExt;
 use tickbench_protocol::{MAX_MESSAGE_BYTES, parse_relay_role, refuse_any_query};
 use tickbench_server_kit::{
     Flags, Framework, Hub, Refusal, TUNED_READ_BUFFER_BYTES, TUNED_WRITE_BUFFER_BYTES, TickRequest, announce,
-    framework, listen, run,
+    framework, listen, run, without_delay,
 };
 
 const FRAMEWORK: Framework = framework!("axum");
@@ -45,10 +45,7 @@ async fn serve(flags: Flags) -> anyhow::Result<()> {
     let listener = listen(flags.listen)?;
     announce(listener.local_addr()?)?;
     if flags.tuned {
-        let listener = listener.tap_io(|stream| {
-            // A connection that is gone already fails here, and is found gone by its first read.
-            let _ = stream.set_nodelay(true);
-        });
+        let listener = listener.tap_io(|stream| without_delay(stream));
         axum::serve(listener, router).await?;
     } else {
         axum::serve(listener, router).await?;

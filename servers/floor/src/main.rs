@@ -10,7 +10,9 @@ mod session;
 
 use std::sync::Arc;
 
-use tickbench_server_kit::{Endpoint, Flags, Framework, Hub, accept, announce, framework, listen, run};
+use tickbench_server_kit::{
+    Endpoint, Flags, Framework, Hub, accept, announce, framework, listen, run, without_delay,
+};
 use tokio::net::TcpStream;
 
 const FRAMEWORK: Framework = framework!("floor");
@@ -27,8 +29,7 @@ async fn serve(flags: Flags) -> anyhow::Result<()> {
     loop {
         let stream = accept(&listener).await;
         if flags.tuned {
-            // A connection that is gone already fails here, and is found gone by its first read.
-            let _ = stream.set_nodelay(true);
+            without_delay(&stream);
         }
         let hub = Arc::clone(&hub);
         tokio::spawn(async move {

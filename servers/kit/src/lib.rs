@@ -28,7 +28,7 @@ pub use feed::{Feed, FeedError};
 pub use flags::Flags;
 pub use framework::Framework;
 pub use http::{MAX_HEAD_BYTES, http_answer};
-pub use listener::{BACKLOG, accept, announce, listen, run};
+pub use listener::{BACKLOG, accept, announce, listen, run, without_delay};
 pub use pacer::{Pacer, YIELD_TICKS};
 pub use refusal::Refusal;
 pub use relay::{Hub, MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, Subscription, TooSlow};

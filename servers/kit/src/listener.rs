@@ -64,6 +64,12 @@ pub async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
+/// Turns Nagle's algorithm off, as the tuned lane does.
+pub fn without_delay(stream: &TcpStream) {
+    // A connection that is gone already fails here, and is found gone by its first read.
+    let _ = stream.set_nodelay(true);
+}
+
 fn is_of_the_connection(cause: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(cause.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tickbench_protocol::MAX_MESSAGE_BYTES;
 use tickbench_server_kit::{
     Endpoint, Flags, Framework, Hub, TUNED_READ_BUFFER_BYTES, TUNED_WRITE_BUFFER_BYTES, accept, announce,
-    framework, listen, run,
+    framework, listen, run, without_delay,
 };
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
@@ -27,8 +27,7 @@ async fn serve(flags: Flags) -> anyhow::Result<()> {
     loop {
         let stream = accept(&listener).await;
         if flags.tuned {
-            // A connection that is gone already fails here, and is found gone by its first read.
-            let _ = stream.set_nodelay(true);
+            without_delay(&stream);
         }
         let hub = Arc::clone(&hub);
         tokio::spawn(async move {
