@@ -92,8 +92,8 @@ impl Distribution {
         Ok(Deserializer::new().deserialize(&mut bytes.as_slice())?)
     }
 
-    /// The filled buckets of the histogram, smallest value first: all that merging needs, some ten times as fast as
-    /// [`histogram`](Distribution::histogram).
+    /// The filled buckets of the histogram, smallest value first: all that merging needs, without
+    /// the array of all counts that is made by [`histogram`](Distribution::histogram).
     pub fn buckets(&self) -> Result<Vec<Bucket>, DistributionError> {
         crate::buckets::read(&STANDARD.decode(&self.histogram)?)
     }

@@ -38,8 +38,8 @@ pub use timer::Timer;
 
 /// Bytes that a tuned server reads at once from a connection.
 ///
-/// Half of tungstenite's and actix's cost of a small message is the zeroing of a read buffer of 64 or 128 KiB; 4 KiB holds
-/// ten messages of the usual size.
+/// tungstenite zeroes its read buffer, 128 KiB unless told otherwise, before each read; 4 KiB holds ten messages of the usual
+/// size.
 pub const TUNED_READ_BUFFER_BYTES: usize = 4 << 10;
 
 /// How long a server that has sent its close frame waits for the client's, before it cuts the connection.
