@@ -11,6 +11,7 @@ mod arrival;
 mod capture;
 mod codec;
 mod feed;
+mod header;
 mod query;
 mod ready;
 mod stamps;

@@ -1,6 +1,10 @@
 //! The three stamps of a tick, at fixed offsets in both encodings: read and written without parsing the rest.
 
+use std::ops::Range;
+
 use thiserror::Error;
+
+use crate::header::read_usual;
 
 /// Bytes before the market data of a binary tick: three little-endian `u64`.
 pub const BINARY_HEADER_BYTES: usize = 24;
@@ -8,12 +12,20 @@ pub const BINARY_HEADER_BYTES: usize = 24;
 /// Bytes of a JSON tick up to and including the quote that closes `sent_ns`.
 pub const JSON_HEADER_BYTES: usize = 94;
 
-const JSON_TEMPLATE: &[u8; JSON_HEADER_BYTES] =
+pub(crate) const JSON_TEMPLATE: &[u8; JSON_HEADER_BYTES] =
     br#"{"seq":"00000000000000000000","due_ns":"00000000000000000000","sent_ns":"00000000000000000000""#;
-const JSON_SEQ: usize = 8;
-const JSON_DUE: usize = 40;
-const JSON_SENT: usize = 73;
-const DIGITS: usize = 20;
+pub(crate) const JSON_SEQ: usize = 8;
+pub(crate) const JSON_DUE: usize = 40;
+pub(crate) const JSON_SENT: usize = 73;
+pub(crate) const DIGITS: usize = 20;
+
+/// What stands before, between and behind the digits.
+const KEYS: [Range<usize>; 4] = [
+    0..JSON_SEQ,
+    JSON_SEQ + DIGITS..JSON_DUE,
+    JSON_DUE + DIGITS..JSON_SENT,
+    JSON_SENT + DIGITS..JSON_HEADER_BYTES,
+];
 
 /// Sequence number and times of one tick. Times are nanoseconds of CLOCK_MONOTONIC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,31 +71,23 @@ impl Stamps {
         message[16..24].copy_from_slice(&self.sent_ns.to_le_bytes());
     }
 
-    /// Reads the stamps of a JSON message at their fixed offsets.
-    ///
-    /// Checks the three keys and every digit, eight bytes at a time: what is not as nearly every header is, is gathered into
-    /// one word and told apart out of line.
+    /// Reads the stamps of a JSON message at their fixed offsets. The three keys and every digit are checked.
     #[inline(always)]
     pub fn read_json(message: &[u8]) -> Result<Stamps, StampError> {
         let Some(header) = message.first_chunk::<JSON_HEADER_BYTES>() else {
             return Err(StampError::Short(message.len()));
         };
-        let (seq, odd_seq) = low_digits(header, JSON_SEQ);
-        let (sent_ns, odd_sent) = low_digits(header, JSON_SENT);
-        // In a flood the two times are the same digits, and twenty bytes are compared sooner than read.
-        let same = header[JSON_DUE..JSON_DUE + DIGITS] == header[JSON_SENT..JSON_SENT + DIGITS];
-        let (due_ns, odd_due) = if same { (sent_ns, odd_sent) } else { low_digits(header, JSON_DUE) };
-        if odd_keys(header) | odd_seq | odd_due | odd_sent != 0 {
-            return Stamps::read_odd_json(header);
+        match read_usual(header) {
+            Some([seq, due_ns, sent_ns]) => Ok(Stamps { seq, due_ns, sent_ns }),
+            None => Stamps::read_odd_json(header),
         }
-        Ok(Stamps { seq, due_ns, sent_ns })
     }
 
     /// Reads a header that has a number of more than sixteen digits, or is none.
     #[cold]
     fn read_odd_json(header: &[u8; JSON_HEADER_BYTES]) -> Result<Stamps, StampError> {
         let number = |at| all_digits(header, at).ok_or(StampError::Header);
-        if odd_keys(header) != 0 {
+        if KEYS.into_iter().any(|key| header[key.clone()] != JSON_TEMPLATE[key]) {
             return Err(StampError::Header);
         }
         Ok(Stamps { seq: number(JSON_SEQ)?, due_ns: number(JSON_DUE)?, sent_ns: number(JSON_SENT)? })
@@ -130,55 +134,12 @@ fn digits(mut value: u64) -> [u8; DIGITS] {
     out
 }
 
-/// Eight bytes at `at`, the first in the lowest place.
-#[inline(always)]
-const fn word(bytes: &[u8; JSON_HEADER_BYTES], at: usize) -> u64 {
-    let bytes = bytes.split_at(at).1.first_chunk().expect("inside the header");
-    u64::from_le_bytes(*bytes)
-}
-
-/// Not 0 where a byte of the keys differs. Some words overlap, so that none holds a digit.
-#[inline(always)]
-fn odd_keys(header: &[u8; JSON_HEADER_BYTES]) -> u64 {
-    let keys = [0, JSON_SEQ + DIGITS, JSON_DUE - 8, JSON_DUE + DIGITS, JSON_SENT - 8];
-    let odd = keys.into_iter().fold(0, |odd, at| odd | (word(header, at) ^ word(JSON_TEMPLATE, at)));
-    odd | u64::from(header[JSON_SENT + DIGITS] ^ b'"')
-}
-
-/// The lower sixteen of the twenty digits at `at`, and not 0 where one is no digit or one of the upper four is no zero.
-///
-/// A time of less than four months and a number of less than 10^16 begin with four zeros.
-#[inline(always)]
-fn low_digits(header: &[u8; JSON_HEADER_BYTES], at: usize) -> (u64, u64) {
-    let head = (word(header, at) ^ ZEROS) as u32;
-    let (middle, tail) = (word(header, at + 4) ^ ZEROS, word(header, at + 12) ^ ZEROS);
-    let value = eight_digits(middle).wrapping_mul(100_000_000).wrapping_add(eight_digits(tail));
-    (value, u64::from(head) | above_nine(middle) | above_nine(tail))
-}
-
 /// Twenty digits at `at`. `None` where a byte is no digit or the value exceeds `u64`.
 fn all_digits(header: &[u8; JSON_HEADER_BYTES], at: usize) -> Option<u64> {
     header[at..at + DIGITS].iter().try_fold(0u64, |value, digit| {
         let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
         value.checked_mul(10)?.checked_add(digit)
     })
-}
-
-/// Eight times the digit zero.
-const ZEROS: u64 = 0x3030_3030_3030_3030;
-
-/// Not 0 where a byte is above 9: its highest bit is set, or will be when 118 is added.
-#[inline(always)]
-fn above_nine(bytes: u64) -> u64 {
-    (bytes | bytes.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080
-}
-
-/// Eight bytes of 0 to 9, the first digit in the lowest byte, to their value: pairs, then fours, then eight, by multiplication.
-#[inline(always)]
-fn eight_digits(ones: u64) -> u64 {
-    let pairs = ones.wrapping_mul(10).wrapping_add(ones >> 8) & 0x00ff_00ff_00ff_00ff;
-    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
-    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
 }
 
 #[cfg(test)]
