@@ -90,7 +90,7 @@ class Bench:
             usual = self.client(USUAL, "measure", "--server", server.address, "--encoding", encoding)
         return {
             f"ceiling, {encoding}: probe, M messages/s": probe["messages_per_s"] / 1e6,
-            f"ceiling, {encoding}: probe's CPU, ns a message": probe["ns_per_message_cpu"],
+            f"ceiling, {encoding}: probe's CPU, ns a message": probe["cpu_ns_per_message"],
             f"ceiling, {encoding}: probe over the usual client": probe["messages_per_s"] / usual["messages_per_s"],
         }
 

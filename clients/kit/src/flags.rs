@@ -59,6 +59,12 @@ pub struct MeasureFlags {
     /// Usage samples a second over the window, 0 for none
     #[arg(long, default_value_t = 0)]
     usage_samples_per_s: u32,
+    /// Gap between two polls from which on this core was away; samples that overlap one are set apart
+    #[arg(long, value_name = "NS", value_parser = clap::value_parser!(u64).range(1..))]
+    hiccup_ns: Option<u64>,
+    /// Where the process that spins on the server's core notes its gaps
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    server_gaps: Option<PathBuf>,
 }
 
 impl From<MeasureFlags> for Request {
@@ -81,6 +87,8 @@ impl From<MeasureFlags> for Request {
             stall_ns: flags.stall_ns,
             server_pid: flags.server_pid,
             usage_samples_per_s: flags.usage_samples_per_s,
+            hiccup_ns: flags.hiccup_ns,
+            server_gaps: flags.server_gaps,
         }
     }
 }
@@ -146,6 +154,8 @@ mod tests {
                 stall_ns: window,
                 server_pid: pid,
                 usage_samples_per_s: samples,
+                hiccup_ns: pid.map(|pid| u64::from(pid) + 1),
+                server_gaps: None,
             }
         }
     }
@@ -159,10 +169,11 @@ mod tests {
             arrival in any_of(Arrival::ALL),
             wait in any_of(Wait::ALL),
             feed in proptest::option::of("[-a-z /=&%é]{1,20}"),
+            gaps in proptest::option::of("[-a-z /=&%é]{1,20}"),
             v6: bool,
         ) -> Request {
             let server = if v6 { SocketAddr::from(([0; 8], numbers.server.port())) } else { numbers.server };
-            Request { server, job, encoding, flush, arrival, wait, feed: feed.map(PathBuf::from), ..numbers }
+            Request { server, job, encoding, flush, arrival, wait, feed: feed.map(PathBuf::from), server_gaps: gaps.map(PathBuf::from), ..numbers }
         }
     }
 

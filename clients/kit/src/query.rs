@@ -60,6 +60,8 @@ mod tests {
             stall_ns: 1,
             server_pid: None,
             usage_samples_per_s: 0,
+            hiccup_ns: None,
+            server_gaps: None,
         }
     }
 

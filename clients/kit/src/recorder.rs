@@ -184,6 +184,11 @@ impl Recorder {
             server_usage: None,
             client_usage: None,
             usage_samples: None,
+            lag_cleaned_ns: None,
+            delivery_cleaned_ns: None,
+            round_trip_cleaned_ns: None,
+            client_hiccups: None,
+            server_hiccups: None,
         })
     }
 

@@ -5,27 +5,20 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use serde::Serialize;
 use tickbench_protocol::parse_ready_line;
-use tickbench_record::{Arrival, Encoding, Flush, Job, Reply, Request, Wait};
+use tickbench_record::{Arrival, Ceiling, Encoding, Flush, Job, Reply, Request, Wait};
 
 use crate::measure::measure;
 
-/// The line that is printed.
-#[derive(Debug, Serialize)]
-struct Ceiling {
-    encoding: Encoding,
-    messages_per_s: f64,
-    ns_per_message_cpu: f64,
-    bytes_per_s: f64,
-    client_cpu_share: f64,
-    messages_per_read: f64,
-}
-
 /// Measures against a prepared server of its own, which runs on `writer_core` where that is named.
-pub(crate) fn run(encoding: Encoding, window_ns: u64, writer_core: Option<usize>) -> anyhow::Result<()> {
+pub(crate) fn run(
+    encoding: Encoding,
+    wait: Wait,
+    window_ns: u64,
+    writer_core: Option<usize>,
+) -> anyhow::Result<()> {
     let (mut writer, server) = start_writer(encoding, writer_core)?;
-    let reply = measure(&request(server, encoding, window_ns));
+    let reply = measure(&request(server, encoding, wait, window_ns));
     // Its standard input closes, and it ends.
     drop(writer.stdin.take());
     writer.wait().context("failed to wait for the writer")?;
@@ -37,9 +30,10 @@ pub(crate) fn run(encoding: Encoding, window_ns: u64, writer_core: Option<usize>
     let ceiling = Ceiling {
         encoding,
         messages_per_s: seen.messages_per_s,
-        ns_per_message_cpu: usage.cpu_ns_per_message,
+        wait,
         bytes_per_s: seen.bytes_per_s,
-        client_cpu_share: usage.cpu_share,
+        cpu_ns_per_message: usage.cpu_ns_per_message,
+        cpu_share: usage.cpu_share,
         messages_per_read: seen.received as f64 / seen.reads as f64,
     };
     println!("{}", serde_json::to_string(&ceiling)?);
@@ -64,7 +58,7 @@ fn start_writer(encoding: Encoding, core: Option<usize>) -> anyhow::Result<(Chil
     Ok((writer, server))
 }
 
-fn request(server: SocketAddr, encoding: Encoding, window_ns: u64) -> Request {
+fn request(server: SocketAddr, encoding: Encoding, wait: Wait, window_ns: u64) -> Request {
     Request {
         server,
         job: Job::Ticks,
@@ -77,11 +71,13 @@ fn request(server: SocketAddr, encoding: Encoding, window_ns: u64) -> Request {
         feed: None,
         speed: 1.0,
         connections: 1,
-        wait: Wait::Block,
+        wait,
         warmup_ns: 200_000_000,
         window_ns,
         stall_ns: 2_000_000_000,
         server_pid: None,
         usage_samples_per_s: 0,
+        hiccup_ns: None,
+        server_gaps: None,
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{Parser, Subcommand};
 use tickbench_client_kit::MeasureFlags;
-use tickbench_record::{Encoding, Flush};
+use tickbench_record::{Encoding, Flush, Wait};
 
 use crate::bare;
 
@@ -37,6 +37,9 @@ pub(crate) enum Command {
         /// json or binary
         #[arg(long)]
         encoding: Encoding,
+        /// How to wait for data: spin or block
+        #[arg(long, default_value_t = Wait::Block)]
+        wait: Wait,
         /// Length of the window
         #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
         window_ns: u64,

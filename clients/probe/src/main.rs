@@ -20,8 +20,8 @@ use tickbench_client_kit::print_reply;
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Measure(flags) => print_reply(&measure::measure(&flags.into()))?,
-        Command::Ceiling { encoding, window_ns, writer_core } => {
-            ceiling::run(encoding, window_ns, writer_core)?
+        Command::Ceiling { encoding, wait, window_ns, writer_core } => {
+            ceiling::run(encoding, wait, window_ns, writer_core)?
         }
         Command::Prepared { listen, encoding, core } => prepared::serve(listen, encoding, core)?,
         Command::Bare { size, rate, window_ns, writer_core } => {

@@ -12,7 +12,7 @@ fn the_ceiling_is_measured() {
             probe().args(["ceiling", "--encoding", encoding, "--window-ns", "400000000"]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let ceiling: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        for figure in ["messages_per_s", "ns_per_message_cpu", "bytes_per_s", "client_cpu_share"] {
+        for figure in ["messages_per_s", "cpu_ns_per_message", "bytes_per_s", "cpu_share"] {
             assert!(ceiling[figure].as_f64().unwrap() > 0.0, "{figure}: {ceiling}");
         }
     }

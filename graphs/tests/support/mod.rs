@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tickbench_record::{Arrival, Cell, Client, Encoding, Flush, Lane, ScenarioKind, Wait};
+use tickbench_record::{Arrival, Cell, Client, Encoding, Flush, Idle, Lane, ScenarioKind, Wait};
 use tickbench_stats::{CellSummary, Estimate, Failure, Metric, Series, Summary};
 
 /// Names of the made-up servers; the last is the baseline.
@@ -66,6 +66,7 @@ fn cell(scenario: &str, kind: ScenarioKind, server: &str) -> Cell {
         server: server.into(),
         lane: Lane::Default,
         client: Client::Probe,
+        idle: Idle::Sleep,
         wait: Wait::Spin,
         encoding: Encoding::Binary,
         flush: Flush::Each,

@@ -72,6 +72,16 @@ words! {
     }
 }
 words! {
+    /// What the server's core does while the server waits.
+    Idle {
+        /// It sleeps, as it would in production, and waking it up is part of *lag*.
+        Sleep = "sleep",
+        /// It spins in a process of the lowest scheduling class, which gives way at once: kept awake, and the server's CPU time
+        /// stays its own.
+        Spin = "spin",
+    }
+}
+words! {
     /// Which client measures.
     Client {
         /// The instrument.
@@ -123,6 +133,9 @@ pub struct Cell {
     pub client: Client,
     /// How the client waits.
     pub wait: Wait,
+    /// What the server's core does while the server waits.
+    #[serde(default = "asleep")]
+    pub idle: Idle,
     /// How messages are written.
     pub encoding: Encoding,
     /// When messages leave the server.
@@ -137,13 +150,28 @@ pub struct Cell {
     pub size_bytes: u64,
 }
 
+fn asleep() -> Idle {
+    Idle::Sleep
+}
+
+/// What stands behind a server's name where it runs a second time, to be compared with itself.
+pub const CONTROL: &str = "#control";
+
 impl Cell {
+    /// Whether this server is another's second run, which no ranking holds.
+    pub fn is_control(&self) -> bool {
+        self.server.ends_with(CONTROL)
+    }
+
     /// The cell's name without its server: equal for all servers that can be compared in it.
     pub fn question(&self) -> String {
         let Cell { scenario, lane, client, encoding, flush, connections, .. } = self;
         let mut question = format!("{scenario} {encoding} {flush} ×{connections}");
         if self.size_bytes > 0 {
             question += &format!(" {} B", self.size_bytes);
+        }
+        if self.idle != Idle::Sleep {
+            question += " awake";
         }
         if *lane != Lane::Default {
             question += &format!(" {lane}");

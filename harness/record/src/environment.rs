@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Ceiling, Client, ClockCheck, CoreHiccups};
+
 /// Everything besides the study that a figure depends on. What could not be read is `None`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Environment {
@@ -28,9 +30,48 @@ pub struct Environment {
     /// The server that the manifest marks as the floor: the same job with no framework. Figures are also shown as ratios to it.
     #[serde(default)]
     pub baseline: Option<String>,
+    /// What each client can take in at most, measured before the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ceilings: Vec<ClientCeiling>,
+    /// What was found about the machine's quiet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    /// What the machine takes from each core that was watched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hiccups: Vec<CoreHiccups>,
+    /// Whether both cores read one clock; `None` where that was not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clocks: Option<ClockCheck>,
+    /// The last self-test on this machine, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_test: Option<SelfTest>,
     /// Where the run's time went; `None` while it has not ended.
     #[serde(default)]
     pub spent: Option<Spent>,
+}
+
+/// What was found before a run about something that makes a machine unquiet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub subject: String,
+    /// What was found, in words; "unknown" where it could not be read.
+    pub found: String,
+    /// What to do about it; `None` where it is fine.
+    pub advice: Option<String>,
+}
+
+/// How the self-test on this machine ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelfTest {
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// The version of tickbench that ran it.
+    pub tickbench_version: String,
+    /// What was done to the instrument.
+    pub done: usize,
+    /// How much of it was caught and named.
+    pub caught: usize,
 }
 
 /// Where the wall time of a run went, its resumed parts included.
@@ -51,6 +92,16 @@ impl Environment {
     pub fn coalescing(&self) -> Vec<String> {
         self.servers.iter().filter(|server| server.coalesces).map(|server| server.name.clone()).collect()
     }
+}
+
+/// A ceiling, and whose.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ClientCeiling {
+    /// Which client.
+    pub client: Client,
+    /// What it can take in.
+    #[serde(flatten)]
+    pub ceiling: Ceiling,
 }
 
 /// The machine and its settings.

@@ -55,6 +55,11 @@ pub struct Request {
     pub server_pid: Option<u32>,
     /// Usage samples a second over the window; 0 for none.
     pub usage_samples_per_s: u32,
+    /// Gaps between polls from which on the client's core was away; nothing is set apart where absent, or where the client does
+    /// not spin.
+    pub hiccup_ns: Option<u64>,
+    /// Where the process that spins on the server's core notes its gaps; lag is cleaned by them.
+    pub server_gaps: Option<PathBuf>,
 }
 
 impl Request {
@@ -83,6 +88,12 @@ impl Request {
         if let Some(feed) = &self.feed {
             flag("feed", feed.to_string_lossy().into_owned());
         }
+        if let Some(ns) = self.hiccup_ns {
+            flag("hiccup-ns", ns.to_string());
+        }
+        if let Some(gaps) = &self.server_gaps {
+            flag("server-gaps", gaps.to_string_lossy().into_owned());
+        }
         if let Some(pid) = self.server_pid {
             flag("server-pid", pid.to_string());
         }
@@ -103,6 +114,53 @@ pub enum Reply {
         /// What happened, one sentence.
         reason: String,
     },
+}
+
+/// What a client can take in at most: a flood of prepared frames. The line of its `ceiling` subcommand.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Ceiling {
+    /// How the frames were written.
+    pub encoding: Encoding,
+    /// How the client waited.
+    pub wait: Wait,
+    /// Messages that it took in, a second.
+    pub messages_per_s: f64,
+    /// Payload bytes that it took in, a second.
+    pub bytes_per_s: f64,
+    /// Its CPU time for each.
+    pub cpu_ns_per_message: f64,
+    /// Its share of its core.
+    pub cpu_share: f64,
+    /// Messages for each read that brought data.
+    pub messages_per_read: f64,
+}
+
+/// What the machine takes from one core that spins: the line of the probe's `hiccups` subcommand.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CoreHiccups {
+    /// The core.
+    pub core: usize,
+    /// How long it was watched.
+    pub watched_ns: u64,
+    /// The gap from which on the core was away, calibrated on it: well above what a poll takes.
+    pub threshold_ns: u64,
+    /// Gaps above the threshold, a second.
+    pub per_s: f64,
+    /// The share of the time that lay in them, 0 to 1.
+    pub lost_share: f64,
+    /// The longest.
+    pub longest_ns: u64,
+}
+
+/// Whether the clock that two cores read is one: the line of the probe's `clocks` subcommand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockCheck {
+    /// Readings that were handed from core to core.
+    pub readings: u64,
+    /// Those that were earlier than the one they followed.
+    pub backwards: u64,
+    /// By how much at most.
+    pub worst_ns: u64,
 }
 
 /// One check of `verify`: a line that the verifying client prints as it goes.

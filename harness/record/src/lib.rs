@@ -14,12 +14,14 @@ mod run;
 mod study;
 
 pub use buckets::Bucket;
-pub use cell::{Arrival, Cell, Client, Encoding, Flush, Lane, ScenarioKind, Wait};
+pub use cell::{Arrival, CONTROL, Cell, Client, Encoding, Flush, Idle, Lane, ScenarioKind, Wait};
 pub use distribution::{
     Distribution, DistributionError, HIGHEST_NS, SIGNIFICANT_DIGITS, new_histogram, samples_needed,
 };
-pub use environment::{BuiltServer, Cores, Environment, Machine, SkippedServer, Spent};
-pub use exchange::{Check, Job, Reply, Request};
-pub use measurement::{Measurement, Observation, Outcome, Stage, Usage, UsageSamples};
+pub use environment::{
+    BuiltServer, ClientCeiling, Cores, Environment, Finding, Machine, SelfTest, SkippedServer, Spent,
+};
+pub use exchange::{Ceiling, Check, ClockCheck, CoreHiccups, Job, Reply, Request};
+pub use measurement::{Hiccups, Measurement, Observation, Outcome, Stage, Usage, UsageSamples};
 pub use run::{MeasurementLog, RunError, RunFolder};
 pub use study::{Scenario, Study, StudyError};

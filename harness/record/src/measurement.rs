@@ -110,6 +110,21 @@ pub struct Observation {
     /// From sending a message to having it back. Echo only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub round_trip_ns: Option<Distribution>,
+    /// `lag_ns` without the samples that overlap a hiccup of the server's core. Only where something watched that core.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lag_cleaned_ns: Option<Distribution>,
+    /// `delivery_ns` without the samples that overlap a hiccup of the client's core. Only where the client spins and watches.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub delivery_cleaned_ns: Option<Distribution>,
+    /// `round_trip_ns` without the samples that overlap a hiccup of the client's core.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub round_trip_cleaned_ns: Option<Distribution>,
+    /// What the machine took from the client's core, where the client watched.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub client_hiccups: Option<Hiccups>,
+    /// What the machine took from the server's core, where something watched.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub server_hiccups: Option<Hiccups>,
     /// The server's use of the machine, or `None` where it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub server_usage: Option<Usage>,
@@ -119,6 +134,21 @@ pub struct Observation {
     /// Both over time, for the resource graph.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub usage_samples: Option<UsageSamples>,
+}
+
+/// Times at which a spinning core was away: an interrupt, or the hypervisor. Over the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Hiccups {
+    /// From how long on a gap counts.
+    pub threshold_ns: u64,
+    /// How many.
+    pub count: u64,
+    /// How long all of them together.
+    pub lost_ns: u64,
+    /// How long the longest.
+    pub longest_ns: u64,
+    /// Samples that overlap one, and so are in no cleaned distribution.
+    pub set_aside: u64,
 }
 
 /// What a process used from just before the window to just after it.

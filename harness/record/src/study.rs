@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Arrival, Cell, Client, Encoding, Flush, Lane, ScenarioKind, Wait};
+use crate::{Arrival, CONTROL, Cell, Client, Encoding, Flush, Idle, Lane, ScenarioKind, Wait};
 
 /// A whole study, as read from TOML.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,10 @@ pub struct Study {
     /// Names of servers, in the manifest; all of them where empty.
     #[serde(default)]
     pub servers: Vec<String>,
+    /// A server that runs a second time, in the first question of each scenario that asks for it with `control`: what differs between
+    /// the two is the machine's noise. None where absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub control: Option<String>,
     /// A capture whose payloads replace the generated feed in every scenario of ticks.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub feed: Option<String>,
@@ -73,6 +77,12 @@ pub struct Scenario {
     pub size_bytes: Vec<u64>,
     /// How the client waits.
     pub wait: Wait,
+    /// What the server's core does while the server waits.
+    #[serde(default = "default_idle")]
+    pub idle: Vec<Idle>,
+    /// Whether the study's control runs in this scenario.
+    #[serde(default)]
+    pub control: bool,
     /// Discarded before the window.
     pub warmup_ms: u64,
     /// The measured window of one iteration.
@@ -93,6 +103,9 @@ fn default_lanes() -> Vec<Lane> {
 }
 fn default_clients() -> Vec<Client> {
     vec![Client::Probe]
+}
+fn default_idle() -> Vec<Idle> {
+    vec![Idle::Sleep]
 }
 fn default_encodings() -> Vec<Encoding> {
     vec![Encoding::Binary]
@@ -161,9 +174,21 @@ impl Study {
     pub fn cells(&self, servers: &[String], supports: impl Fn(&Cell) -> bool) -> Vec<Cell> {
         self.scenarios
             .iter()
-            .flat_map(|scenario| scenario.cells(servers))
-            .filter(|cell| supports(cell))
+            .flat_map(|scenario| {
+                let cells = scenario.cells(servers).into_iter().filter(&supports).collect();
+                self.with_control(scenario, cells)
+            })
             .collect()
+    }
+
+    /// Adds the control to the first question that its server is asked in the scenario.
+    fn with_control(&self, scenario: &Scenario, mut cells: Vec<Cell>) -> Vec<Cell> {
+        let Some(control) = self.control.as_ref().filter(|_| scenario.control) else { return cells };
+        if let Some(at) = cells.iter().position(|cell| cell.server == *control) {
+            let cell = Cell { server: format!("{control}{CONTROL}"), ..cells[at].clone() };
+            cells.insert(at + 1, cell);
+        }
+        cells
     }
 
     /// The scenario of a cell.
@@ -200,6 +225,7 @@ impl Scenario {
         let lists = [
             ("lanes", self.lanes.is_empty()),
             ("clients", self.clients.is_empty()),
+            ("idle", self.idle.is_empty()),
             ("encodings", self.encodings.is_empty()),
             ("flush", self.flush.is_empty()),
             ("connections", self.connections.is_empty()),
@@ -213,23 +239,41 @@ impl Scenario {
 
     fn cells(&self, servers: &[String]) -> Vec<Cell> {
         let mut cells = Vec::new();
+        for shape in self.shapes() {
+            cells.extend(
+                servers.iter().filter(|server| self.asks(server)).map(|server| self.cell(server, shape)),
+            );
+        }
+        cells
+    }
+
+    /// Every combination of the lists, the last list's entries side by side.
+    fn shapes(&self) -> Vec<Shape> {
+        let mut shapes = Vec::new();
         for &lane in &self.lanes {
-            for &client in &self.clients {
-                for &encoding in &self.encodings {
-                    for &flush in &self.flush {
-                        for &connections in &self.connections {
-                            for &size_bytes in &self.size_bytes {
-                                let shape = Shape { lane, client, encoding, flush, connections, size_bytes };
-                                cells.extend(
-                                    servers.iter().filter(|s| self.asks(s)).map(|s| self.cell(s, shape)),
-                                );
+            for &idle in &self.idle {
+                for &client in &self.clients {
+                    for &encoding in &self.encodings {
+                        for &flush in &self.flush {
+                            for &connections in &self.connections {
+                                for &size_bytes in &self.size_bytes {
+                                    shapes.push(Shape {
+                                        lane,
+                                        idle,
+                                        client,
+                                        encoding,
+                                        flush,
+                                        connections,
+                                        size_bytes,
+                                    });
+                                }
                             }
                         }
                     }
                 }
             }
         }
-        cells
+        shapes
     }
 
     fn asks(&self, server: &str) -> bool {
@@ -237,7 +281,7 @@ impl Scenario {
     }
 
     fn cell(&self, server: &str, shape: Shape) -> Cell {
-        let Shape { lane, client, encoding, flush, connections, size_bytes } = shape;
+        let Shape { lane, idle, client, encoding, flush, connections, size_bytes } = shape;
         Cell {
             scenario: self.name.clone(),
             kind: self.kind,
@@ -245,6 +289,7 @@ impl Scenario {
             lane,
             client,
             wait: self.wait,
+            idle,
             encoding,
             flush,
             arrival: self.arrival,
@@ -259,6 +304,7 @@ impl Scenario {
 #[derive(Clone, Copy)]
 struct Shape {
     lane: Lane,
+    idle: Idle,
     client: Client,
     encoding: Encoding,
     flush: Flush,
@@ -305,6 +351,18 @@ mod tests {
             let refusal = read(more).unwrap_err();
             assert!(refusal.contains(words), "{more:?}: {refusal}");
         }
+    }
+
+    #[test]
+    fn the_control_runs_once_a_scenario_beside_its_server() {
+        let mut study = read("rate_per_s = 5\nencodings = ['json', 'binary']\ncontrol = true\n").unwrap();
+        study.control = Some("a".into());
+        let servers = ["a", "b"].map(String::from);
+        let cells = study.cells(&servers, |_| true);
+        let names: Vec<String> =
+            cells.iter().map(|cell| format!("{} {}", cell.encoding, cell.server)).collect();
+        assert_eq!(names, ["json a", "json a#control", "json b", "binary a", "binary b"]);
+        assert!(cells[1].is_control() && !cells[0].is_control());
     }
 
     #[test]

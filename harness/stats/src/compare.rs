@@ -6,8 +6,9 @@ use crate::executions::Executions;
 use crate::figure::{Completed, Figure, is_by_iteration, merge, merged_figure, values};
 use crate::holm;
 use crate::metric::Source;
-use crate::resample::{Tables, median};
-use crate::{CellSummary, Comparison, Estimate, Metric, Verdict, signed_rank};
+use crate::pair::Paired;
+use crate::resample::Tables;
+use crate::{CellSummary, Comparison, Estimate, Metric, Verdict};
 
 /// The chance of even one false verdict among the comparisons of a scenario.
 pub const FAMILY_ERROR: f64 = 0.05;
@@ -85,7 +86,8 @@ fn paired(
     }
     let (one, other) = (restricted(one, &iterations), restricted(other, &iterations));
     if is_by_iteration(metric, &one) && is_by_iteration(metric, &other) {
-        return Ok(ratio_of_medians(&values(metric, &one), &values(metric, &other), tables));
+        let paired = Paired::with(&values(metric, &one), &values(metric, &other), tables);
+        return Ok(paired.map(|paired| (paired.ratio, paired.p)));
     }
     // Not every iteration has the metric to itself: a quantile may still be had from all of them merged.
     let Source::Quantile(latency, quantile) = metric.source() else { return Ok(None) };
@@ -103,16 +105,8 @@ fn restricted<'a>(completed: &Completed<'a>, iterations: &[u32]) -> Completed<'a
     iterations.iter().map(|iteration| (*iteration, completed[iteration])).collect()
 }
 
-fn ratio_of_medians(one: &[f64], other: &[f64], tables: &Tables) -> Option<(Estimate, f64)> {
-    let resamples = tables.over(one.len());
-    let figure =
-        |values: &[f64]| Some(Figure { value: median(values)?, resampled: resamples.paired_medians(values) });
-    let ratio = ratio(&figure(one)?, &figure(other)?).estimate(one.len())?;
-    let differences: Vec<f64> = one.iter().zip(other).map(|(one, other)| one.ln() - other.ln()).collect();
-    Some((ratio, signed_rank::p_two_sided(&differences)))
-}
-
-fn ratio(one: &Figure, other: &Figure) -> Figure {
+/// The ratio of two figures, resample by resample.
+pub(crate) fn ratio(one: &Figure, other: &Figure) -> Figure {
     let divided = |(one, other): (&f64, &f64)| one / other;
     Figure {
         value: one.value / other.value,

@@ -13,6 +13,7 @@ mod figure;
 mod holm;
 mod merged;
 mod metric;
+mod pair;
 mod random;
 mod ranking;
 mod resample;
@@ -23,6 +24,7 @@ mod usage;
 
 pub use compare::FAMILY_ERROR;
 pub use doubt::{CLIENT_BUSY, Doubt, SERVER_BUSY};
+pub use pair::Paired;
 pub use ranking::Place;
 pub use summarize::SummaryError;
 pub use summary::{CellSummary, Comparison, Estimate, Failure, Metric, Series, Summary, Verdict};

@@ -42,6 +42,11 @@ fn rate(messages_per_s: f64) -> Observation {
         server_usage: Some(usage(0.99)),
         client_usage: Some(usage(0.5)),
         usage_samples: None,
+        lag_cleaned_ns: None,
+        delivery_cleaned_ns: None,
+        round_trip_cleaned_ns: None,
+        client_hiccups: None,
+        server_hiccups: None,
     }
 }
 

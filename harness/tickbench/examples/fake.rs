@@ -150,6 +150,11 @@ fn observation(received: u64, window: Duration) -> Observation {
         server_usage: None,
         client_usage: None,
         usage_samples: None,
+        lag_cleaned_ns: None,
+        delivery_cleaned_ns: None,
+        round_trip_cleaned_ns: None,
+        client_hiccups: None,
+        server_hiccups: None,
     }
 }
 

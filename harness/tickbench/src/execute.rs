@@ -120,6 +120,8 @@ fn request(study: &Study, scenario: &Scenario, cell: &Cell, iteration: u32, live
         stall_ns: ms(study.stall_ms),
         server_pid: Some(live.process.id()),
         usage_samples_per_s: study.usage_samples_per_s,
+        hiccup_ns: None,
+        server_gaps: None,
     }
 }
 

@@ -122,5 +122,6 @@ pub(crate) fn environment(study: &Study) -> Environment {
             executing_ns: 1_420_000_000_000,
             measuring_ns: 1_271_000_000_000,
         }),
+        ..Environment::default()
     }
 }

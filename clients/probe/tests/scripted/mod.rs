@@ -110,6 +110,8 @@ pub(crate) fn request(server: SocketAddr) -> Request {
         stall_ns: 10_000_000_000,
         server_pid: None,
         usage_samples_per_s: 0,
+        hiccup_ns: None,
+        server_gaps: None,
     }
 }
 
