@@ -4,7 +4,7 @@ use anyhow::bail;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
-use tickbench_server_kit::{Endpoint, MAX_HEAD_BYTES, Refusal, Route, http_answer};
+use tickbench_server_kit::{Answer, Endpoint, MAX_HEAD_BYTES, Refusal, Route};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -28,13 +28,13 @@ type Opened = (Connection, Endpoint);
 pub(crate) async fn open(mut stream: TcpStream) -> anyhow::Result<Option<Opened>> {
     let (request, rest) = read_request(&mut stream).await?;
     let endpoint = match Route::of_target(&request.target) {
-        Ok(Route::Root) => return answer(stream, 200, "application/json", &FRAMEWORK.to_json()).await,
+        Ok(Route::Root) => return answered(stream, Answer::of(&FRAMEWORK)).await,
         Ok(Route::Socket(endpoint)) => endpoint,
-        Err(refusal) => return refuse(stream, &refusal).await,
+        Err(refusal) => return answered(stream, refusal.into()).await,
     };
     let key = match request.key {
         Ok(key) => key,
-        Err(what) => return refuse(stream, &Refusal::bad_request(what)).await,
+        Err(what) => return answered(stream, Refusal::bad_request(what).into()).await,
     };
     let accept = STANDARD.encode(Sha1::new().chain_update(key).chain_update(ACCEPT_GUID).finalize());
     let head = format!(
@@ -42,6 +42,12 @@ pub(crate) async fn open(mut stream: TcpStream) -> anyhow::Result<Option<Opened>
     );
     stream.write_all(head.as_bytes()).await?;
     Ok(Some((Connection::new(stream, rest), endpoint)))
+}
+
+/// There is nothing to open: the answer was all.
+async fn answered(stream: TcpStream, answer: Answer) -> anyhow::Result<Option<Opened>> {
+    answer.send(stream).await?;
+    Ok(None)
 }
 
 /// The request, and the bytes that came behind it.
@@ -91,19 +97,4 @@ fn upgrade_key(request: &httparse::Request) -> Result<String, &'static str> {
         Ok(nonce) if nonce.len() == 16 => Ok(key.to_owned()),
         _ => Err("Sec-WebSocket-Key must be 16 bytes in base64"),
     }
-}
-
-async fn refuse(stream: TcpStream, refusal: &Refusal) -> anyhow::Result<Option<Opened>> {
-    answer(stream, refusal.status, "text/plain; charset=utf-8", &refusal.sentence).await
-}
-
-async fn answer(
-    mut stream: TcpStream,
-    status: u16,
-    content: &str,
-    body: &str,
-) -> anyhow::Result<Option<Opened>> {
-    stream.write_all(http_answer(status, content, body).as_bytes()).await?;
-    stream.shutdown().await?;
-    Ok(None)
 }

@@ -27,7 +27,7 @@ pub use end::ended;
 pub use feed::{Feed, FeedError};
 pub use flags::Flags;
 pub use framework::Framework;
-pub use http::{MAX_HEAD_BYTES, http_answer};
+pub use http::{Answer, MAX_HEAD_BYTES};
 pub use listener::{BACKLOG, accept, announce, listen, run, without_delay};
 pub use pacer::{Pacer, YIELD_TICKS};
 pub use refusal::Refusal;

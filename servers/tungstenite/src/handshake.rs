@@ -3,7 +3,7 @@
 //! `accept_hdr_async` would do it for WebSockets alone, but drops a request without an upgrade unanswered, and `GET /` is one.
 
 use anyhow::bail;
-use tickbench_server_kit::{Endpoint, MAX_HEAD_BYTES, Refusal, Route, http_answer};
+use tickbench_server_kit::{Answer, Endpoint, MAX_HEAD_BYTES, Refusal, Route};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -20,19 +20,25 @@ pub(crate) async fn open(mut stream: TcpStream, config: WebSocketConfig) -> anyh
     let (request, rest) = read_request(&mut stream).await?;
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let endpoint = match Route::of_target(target) {
-        Ok(Route::Root) => return answer(stream, 200, "application/json", &FRAMEWORK.to_json()).await,
+        Ok(Route::Root) => return answered(stream, Answer::of(&FRAMEWORK)).await,
         Ok(Route::Socket(endpoint)) => endpoint,
-        Err(refusal) => return refuse(stream, &refusal).await,
+        Err(refusal) => return answered(stream, refusal.into()).await,
     };
     let response = match create_response(&request) {
         Ok(response) => response,
-        Err(error) => return refuse(stream, &Refusal::bad_request(error)).await,
+        Err(error) => return answered(stream, Refusal::bad_request(error).into()).await,
     };
     let mut head = Vec::new();
     write_response(&mut head, &response)?;
     stream.write_all(&head).await?;
     let socket = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(config)).await;
     Ok(Some((socket, endpoint)))
+}
+
+/// There is nothing to open: the answer was all.
+async fn answered(stream: TcpStream, answer: Answer) -> anyhow::Result<Option<Opened>> {
+    answer.send(stream).await?;
+    Ok(None)
 }
 
 /// The request, and the bytes that came behind it.
@@ -49,19 +55,4 @@ async fn read_request(stream: &mut TcpStream) -> anyhow::Result<(Request, Vec<u8
             bail!("the request's head is longer than {MAX_HEAD_BYTES} bytes");
         }
     }
-}
-
-async fn refuse(stream: TcpStream, refusal: &Refusal) -> anyhow::Result<Option<Opened>> {
-    answer(stream, refusal.status, "text/plain; charset=utf-8", &refusal.sentence).await
-}
-
-async fn answer(
-    mut stream: TcpStream,
-    status: u16,
-    content: &str,
-    body: &str,
-) -> anyhow::Result<Option<Opened>> {
-    stream.write_all(http_answer(status, content, body).as_bytes()).await?;
-    stream.shutdown().await?;
-    Ok(None)
 }
