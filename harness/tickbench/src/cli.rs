@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::Ended;
+use crate::compare::Gate;
 use crate::cores::CorePair;
 
 /// Which WebSocket framework should carry your market data? Runs each as a pinned process, measures it over interleaved
@@ -38,6 +39,8 @@ pub(crate) enum Command {
         #[arg(value_name = "DIR")]
         run: PathBuf,
     },
+    /// Say what changed between two runs beyond the noise, and whether that is too much.
+    Compare(CompareArgs),
     /// Record a WebSocket session, to be replayed with `run --feed`.
     Capture(CaptureArgs),
     /// Print a completion script.
@@ -97,6 +100,21 @@ pub(crate) struct VerifyArgs {
     /// Only this server.
     #[arg(long, value_name = "NAME")]
     pub(crate) server: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// The folder of the earlier run.
+    pub(crate) before: PathBuf,
+    /// The folder of the later run.
+    pub(crate) after: PathBuf,
+    /// End with exit code 1 where this holds beyond the noise: `FIGURE > THRESHOLD`, such as `delivery.p99 > +5%` or
+    /// `messages_per_s < -3% scenario=throughput`. May be given several times.
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) fail_if: Vec<Gate>,
+    /// Compare runs of different machines or workloads all the same, and say so.
+    #[arg(long)]
+    pub(crate) anyway: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,11 +9,13 @@
 mod build;
 mod capture;
 mod cli;
+mod compare;
 mod cores;
 mod derive;
 mod environment;
 mod execute;
 mod feed;
+mod figures;
 mod interrupt;
 mod launch;
 mod limits;
@@ -62,6 +64,7 @@ fn act(cli: Cli) -> anyhow::Result<Ended> {
         Command::List => list::list(&root()?),
         Command::Verify(wishes) => verify::command(&root()?, &wishes),
         Command::Report { run } => derive::command(&run),
+        Command::Compare(wishes) => compare::command(&wishes),
         Command::Capture(wishes) => capture::capture(&wishes),
         Command::Completions { shell } => cli::completions(shell),
         Command::Man => cli::man(),
