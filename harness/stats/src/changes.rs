@@ -59,13 +59,13 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Compares the figures that decide each question, and `also` those. `baseline` is the server that both runs have as their
+    /// Compares the figures that decide each question, and those that `also` names for a cell. `baseline` is the server that both runs have as their
     /// floor. A server's second run as a control is left out. Equal input gives equal output: resamples are drawn from `seed`.
     pub fn between(
         before: Side,
         after: Side,
         baseline: Option<&str>,
-        also: &[Metric],
+        also: impl Fn(&Cell) -> Vec<Metric>,
         seed: u64,
     ) -> Result<Changes, SummaryError> {
         let earlier = executions::group(before.study, before.measurements)?;
@@ -76,8 +76,12 @@ impl Changes {
             let Some(then) = same_in(&earlier, &now.cell, &now.cell.server) else { continue };
             let is_baseline = Some(now.cell.server.as_str()) == baseline;
             let list = if is_baseline { &mut changes.drift } else { &mut changes.figures };
-            let deciding = Metric::deciding(now.cell.kind);
-            for &metric in deciding.iter().chain(also.iter().filter(|metric| !deciding.contains(metric))) {
+            let mut metrics = Metric::deciding(now.cell.kind).to_vec();
+            metrics.extend(also(&now.cell));
+            for (at, &metric) in metrics.iter().enumerate() {
+                if metrics[..at].contains(&metric) {
+                    continue;
+                }
                 let change = runs
                     .change(metric, then, now)
                     .map_err(|cause| SummaryError::Histogram { cell: now.cell.to_string(), cause })?;

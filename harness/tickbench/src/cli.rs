@@ -41,6 +41,15 @@ pub(crate) enum Command {
     },
     /// Say what changed between two runs beyond the noise, and whether that is too much.
     Compare(CompareArgs),
+    /// Draw the figures of all runs below a folder over time.
+    History {
+        /// The folder with runs below it.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Where the page and its charts go; else the same folder.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Record a WebSocket session, to be replayed with `run --feed`.
     Capture(CaptureArgs),
     /// Print a completion script.

@@ -1,5 +1,9 @@
 //! The names by which people ask for a figure, and the units in which they read it.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context as _;
 use serde::Deserialize;
 use tickbench_record::Cell;
 use tickbench_stats::Metric;
@@ -96,11 +100,31 @@ pub(crate) struct KeptSummary {
     pub(crate) cells: Vec<KeptCell>,
 }
 
+impl KeptSummary {
+    /// Reads a run's summary; `None` where the run has none yet.
+    pub(crate) fn read(run: &Path) -> anyhow::Result<Option<KeptSummary>> {
+        let path = run.join("summary.json");
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(cause).with_context(|| format!("failed to read `{}`", path.display())),
+        };
+        let read = serde_json::from_slice(&text);
+        read.map(Some).with_context(|| {
+            format!(
+                "failed to read `{}`: derive it anew with `tickbench report {}`",
+                path.display(),
+                run.display()
+            )
+        })
+    }
+}
+
 #[derive(Debug, Deserialize)]
 pub(crate) struct KeptCell {
     pub(crate) cell: Cell,
     /// By the name of the metric; those of other versions of tickbench included.
-    pub(crate) estimates: std::collections::BTreeMap<String, KeptEstimate>,
+    pub(crate) estimates: BTreeMap<String, KeptEstimate>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]

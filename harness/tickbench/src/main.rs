@@ -16,6 +16,7 @@ mod environment;
 mod execute;
 mod feed;
 mod figures;
+mod history;
 mod interrupt;
 mod launch;
 mod limits;
@@ -65,6 +66,7 @@ fn act(cli: Cli) -> anyhow::Result<Ended> {
         Command::Verify(wishes) => verify::command(&root()?, &wishes),
         Command::Report { run } => derive::command(&run),
         Command::Compare(wishes) => compare::command(&wishes),
+        Command::History { folder, out } => history::command(&folder, out.as_deref()),
         Command::Capture(wishes) => capture::capture(&wishes),
         Command::Completions { shell } => cli::completions(shell),
         Command::Man => cli::man(),

@@ -54,7 +54,12 @@ const EXAMPLE: &str = "for instance 'delivery.p99 > +5%' or 'messages_per_s < -3
 impl Gate {
     /// Whether it says anything about a change.
     pub(crate) fn is_about(&self, change: &Change) -> bool {
-        change.metric == self.metric && self.filters.iter().all(|(key, value)| key.of(&change.cell) == *value)
+        change.metric == self.metric && self.reaches(&change.cell)
+    }
+
+    /// Whether its filters let a cell through.
+    pub(crate) fn reaches(&self, cell: &Cell) -> bool {
+        self.filters.iter().all(|(key, value)| key.of(cell) == *value)
     }
 
     /// Whether the change goes beyond the threshold by more than the noise: it is a change at all (its corrected p is below

@@ -7,8 +7,8 @@ mod page;
 use std::path::Path;
 
 use anyhow::{bail, ensure};
-use tickbench_record::{Environment, Measurement, RunFolder, Study};
-use tickbench_stats::{Changes, Metric, Side};
+use tickbench_record::{Cell, Environment, Measurement, RunFolder, Study};
+use tickbench_stats::{Changes, Side};
 
 use crate::Ended;
 use crate::cli::CompareArgs;
@@ -79,11 +79,9 @@ pub(crate) fn command(args: &CompareArgs) -> anyhow::Result<Ended> {
 fn changes(before: &Records, after: &Records, gates: &[Gate]) -> anyhow::Result<Changes> {
     let baseline = before.environment.baseline.as_deref();
     let baseline = baseline.filter(|name| after.environment.baseline.as_deref() == Some(name));
-    let mut also: Vec<Metric> = gates.iter().map(|gate| gate.metric).collect();
-    also.sort_unstable();
-    also.dedup();
+    let also = |cell: &Cell| gates.iter().filter(|gate| gate.reaches(cell)).map(|gate| gate.metric).collect();
     let seed = after.study.seed.unwrap_or(0);
-    let changes = Changes::between(before.side(), after.side(), baseline, &also, seed)?;
+    let changes = Changes::between(before.side(), after.side(), baseline, also, seed)?;
     ensure!(
         !(changes.figures.is_empty() && changes.drift.is_empty()),
         "`{}` and `{}` have no cell in common: no server was asked one question in both",

@@ -90,7 +90,7 @@ impl Page<'_> {
         if self.gates.is_empty() {
             return String::new();
         }
-        let mut text = String::from("\n## Gates\n\n| fail if | outcome |\n| --- | --- |\n");
+        let mut text = String::from("## Gates\n\n| fail if | outcome |\n| --- | --- |\n");
         for gate in self.gates {
             let about = || self.changes.figures.iter().filter(|change| gate.is_about(change));
             let violating: Vec<String> = about()
@@ -108,7 +108,7 @@ impl Page<'_> {
 
     fn programs(&self) -> String {
         let programs = comparable::programs(&self.before.environment, &self.after.environment);
-        let mut text = String::from("\n## Programs that differ\n\n");
+        let mut text = String::from("## Programs that differ\n\n");
         if programs.is_empty() {
             return text + "None: every server and client is the same program in both runs, to the byte.\n";
         }
@@ -129,7 +129,7 @@ impl Page<'_> {
     }
 
     fn drift(&self) -> String {
-        let mut text = String::from("\n## Drift of the machine\n\n");
+        let mut text = String::from("## Drift of the machine\n\n");
         let Some(first) = self.changes.drift.first() else {
             return text
                 + "Unknown: the runs have no baseline in common, so that a change of the programs and a drift of the machine \
@@ -164,7 +164,7 @@ impl Page<'_> {
         if self.changes.figures.is_empty() {
             return String::new();
         }
-        let mut text = format!("\n## All figures\n\n{HEAD}");
+        let mut text = format!("## All figures\n\n{HEAD}");
         for change in &self.changes.figures {
             let (before, after) = values(change);
             let normalised = change.normalised.map_or("–".into(), |between| interval(&between.ratio));
@@ -207,7 +207,7 @@ impl Page<'_> {
              the machine drifted between the runs"
         };
         format!(
-            "\n{decides}. In brackets the 95 % interval, bootstrapped over iterations of each run by itself. A figure \
+            "{decides}. In brackets the 95 % interval, bootstrapped over iterations of each run by itself. A figure \
              changed where Mann and Whitney's p, corrected by Holm over all figures here, is below {FAMILY_ERROR} and the \
              interval excludes 1. A gate fails where a figure changed and its whole interval lies beyond the threshold.\n"
         )
