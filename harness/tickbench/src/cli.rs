@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use crate::Ended;
 use crate::compare::Gate;
 use crate::cores::CorePair;
+use crate::export::Format;
 
 /// Which WebSocket framework should carry your market data? Runs each as a pinned process, measures it over interleaved
 /// iterations, and writes a report with graphs.
@@ -49,6 +50,14 @@ pub(crate) enum Command {
         /// Where the page and its charts go; else the same folder.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+    },
+    /// Write a run's figures for other tools: CSV, JSON, Parquet, HdrHistogram logs, OpenMetrics.
+    Export(ExportArgs),
+    /// Explain a study before it is run: its cells, its time, what it needs.
+    Study {
+        /// The study to read, as `run --study` would.
+        #[arg(long, value_name = "FILE")]
+        check: PathBuf,
     },
     /// Record a WebSocket session, to be replayed with `run --feed`.
     Capture(CaptureArgs),
@@ -124,6 +133,22 @@ pub(crate) struct CompareArgs {
     /// Compare runs of different machines or workloads all the same, and say so.
     #[arg(long)]
     pub(crate) anyway: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The run's folder.
+    #[arg(value_name = "DIR", required_unless_present = "dictionary")]
+    pub(crate) run: Option<PathBuf>,
+    /// What to write.
+    #[arg(long, value_enum, required_unless_present = "dictionary")]
+    pub(crate) format: Option<Format>,
+    /// The file, or for `hlog` the folder, to write to; else standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print what each column of CSV, JSON and Parquet means, as Markdown.
+    #[arg(long, conflicts_with_all = ["run", "format", "out"])]
+    pub(crate) dictionary: bool,
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,8 @@ mod cores;
 mod derive;
 mod environment;
 mod execute;
+mod explain;
+mod export;
 mod feed;
 mod figures;
 mod history;
@@ -67,6 +69,8 @@ fn act(cli: Cli) -> anyhow::Result<Ended> {
         Command::Report { run } => derive::command(&run),
         Command::Compare(wishes) => compare::command(&wishes),
         Command::History { folder, out } => history::command(&folder, out.as_deref()),
+        Command::Export(wishes) => export::command(&wishes),
+        Command::Study { check } => explain::command(&root()?, &check),
         Command::Capture(wishes) => capture::capture(&wishes),
         Command::Completions { shell } => cli::completions(shell),
         Command::Man => cli::man(),
