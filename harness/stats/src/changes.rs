@@ -8,6 +8,7 @@ use crate::executions::{self, Executions};
 use crate::figure::{Completed, Figure, is_by_iteration, merge, merged_figure, values};
 use crate::metric::Source;
 use crate::resample::{Tables, median};
+use crate::summarize::on_all_cores;
 use crate::{Between, Estimate, FAMILY_ERROR, Metric, SERVER_BUSY, SummaryError, Verdict, holm};
 
 /// The records of one of the runs.
@@ -71,26 +72,46 @@ impl Changes {
         let earlier = executions::group(before.study, before.measurements)?;
         let later = executions::group(after.study, after.measurements)?;
         let runs = Runs { earlier: &earlier, later: &later, baseline, tables: TwoTables::new(seed) };
+        let asked: Vec<Asked> = later
+            .iter()
+            .filter(|now| !now.cell.is_control())
+            .filter_map(|now| Some((same_in(&earlier, &now.cell, &now.cell.server)?, now)))
+            .flat_map(|(then, now)| {
+                let asked = move |metric| Asked { metric, then, now };
+                metrics(&now.cell, &also).into_iter().map(asked).collect::<Vec<_>>()
+            })
+            .collect();
+        let compared = on_all_cores(&asked, |asked| {
+            let of_cell = |cause| SummaryError::Histogram { cell: asked.now.cell.to_string(), cause };
+            runs.change(asked).map_err(of_cell)
+        });
         let mut changes = Changes::default();
-        for now in later.iter().filter(|now| !now.cell.is_control()) {
-            let Some(then) = same_in(&earlier, &now.cell, &now.cell.server) else { continue };
-            let is_baseline = Some(now.cell.server.as_str()) == baseline;
-            let list = if is_baseline { &mut changes.drift } else { &mut changes.figures };
-            let mut metrics = Metric::deciding(now.cell.kind).to_vec();
-            metrics.extend(also(&now.cell));
-            for (at, &metric) in metrics.iter().enumerate() {
-                if metrics[..at].contains(&metric) {
-                    continue;
-                }
-                let change = runs
-                    .change(metric, then, now)
-                    .map_err(|cause| SummaryError::Histogram { cell: now.cell.to_string(), cause })?;
-                list.extend(change);
-            }
+        for change in compared {
+            let Some(change) = change? else { continue };
+            let is_baseline = Some(change.cell.server.as_str()) == baseline;
+            if is_baseline { &mut changes.drift } else { &mut changes.figures }.push(change);
         }
         conclude(&mut changes.figures);
         Ok(changes)
     }
+}
+
+/// One figure to compare.
+struct Asked<'a> {
+    metric: Metric,
+    then: &'a Executions<'a>,
+    now: &'a Executions<'a>,
+}
+
+/// The metrics that decide a cell's question, and those asked for besides, each once.
+fn metrics(cell: &Cell, also: impl Fn(&Cell) -> Vec<Metric>) -> Vec<Metric> {
+    let mut metrics = Metric::deciding(cell.kind).to_vec();
+    for metric in also(cell) {
+        if !metrics.contains(&metric) {
+            metrics.push(metric);
+        }
+    }
+    metrics
 }
 
 /// What a run has of a server in a cell's question.
@@ -112,12 +133,8 @@ struct Runs<'a> {
 }
 
 impl Runs<'_> {
-    fn change(
-        &self,
-        metric: Metric,
-        then: &Executions,
-        now: &Executions,
-    ) -> Result<Option<Change>, DistributionError> {
+    fn change(&self, asked: &Asked) -> Result<Option<Change>, DistributionError> {
+        let &Asked { metric, then, now } = asked;
         let alone = Pair { then: Figures::alone(then), now: Figures::alone(now) };
         let Some((before, after, plain)) = alone.compared(metric, &self.tables)? else { return Ok(None) };
         let is_flood = now.cell.kind == ScenarioKind::Throughput;
