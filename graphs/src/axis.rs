@@ -133,6 +133,17 @@ impl Axis {
         Axis { low: low / room, high: high * room, logarithmic: true, ticks }
     }
 
+    /// Places 1, 2, 3… at equal distances, each with its label; of many, as many labels as stand apart, the last of them always.
+    pub(crate) fn places(labels: &[&str]) -> Axis {
+        const LABELLED: usize = 5;
+        let count = labels.len().max(1);
+        let every = count.div_ceil(LABELLED);
+        let tick = |at: usize| Tick { value: at as f64 + 1.0, label: labels[at].to_owned() };
+        let ticks =
+            (0..labels.len()).filter(|at| (labels.len() - 1 - at).is_multiple_of(every)).map(tick).collect();
+        Axis { low: 0.5, high: count as f64 + 0.5, logarithmic: false, ticks }
+    }
+
     /// The one with the most ticks, of those that `make` makes with about so many, whose labels fit beside each other on
     /// `width` pixels.
     pub(crate) fn fitting(width: f64, make: impl Fn(usize) -> Axis) -> Axis {

@@ -20,7 +20,10 @@ use plotters::prelude::DrawingAreaErrorKind;
 use thiserror::Error;
 use tickbench_stats::Summary;
 
+pub use crate::chart::history::{History, PastPanel, PastRun, PastScene, PastSeries};
+
 use crate::run::Run;
+use crate::units::Unit;
 
 /// A drawn chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +100,40 @@ pub fn charts(summary: &Summary, options: Options) -> Result<Vec<Chart>, GraphEr
     }
     name_apart(&mut charts);
     Ok(charts)
+}
+
+/// Draws the figures of a folder's runs over time: a chart a scenario, in the order given.
+pub fn history(history: &History) -> Result<Vec<Chart>, GraphError> {
+    let mut charts = chart::history::charts(history)?;
+    name_apart(&mut charts);
+    Ok(charts)
+}
+
+/// What a figure counts, and so how its axis is labelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// Nanoseconds.
+    Nanoseconds,
+    /// Messages or bytes a second.
+    PerSecond,
+    /// Bytes.
+    Bytes,
+    /// A share of one core.
+    Share,
+    /// Nothing that has a unit.
+    Bare,
+}
+
+impl Counts {
+    fn unit(self) -> Unit {
+        match self {
+            Counts::Nanoseconds => Unit::Time,
+            Counts::PerSecond => Unit::Rate,
+            Counts::Bytes => Unit::Bytes,
+            Counts::Share => Unit::Share,
+            Counts::Bare => Unit::Count,
+        }
+    }
 }
 
 /// Numbers the names that different scenarios happen to share.

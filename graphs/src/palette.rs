@@ -39,9 +39,14 @@ pub(crate) struct Server {
 /// The servers of a run in the order of its study. The look follows from the place in this order alone, so a server that
 /// is missing in one chart shifts no colour there.
 pub(crate) fn servers(summary: &Summary, baseline: Option<&str>) -> Vec<Server> {
+    in_order(summary.cells.iter().map(|cell| &cell.cell.server), baseline)
+}
+
+/// The same of names in any order, each counted where it comes first.
+pub(crate) fn in_order<'a>(names: impl Iterator<Item = &'a String>, baseline: Option<&str>) -> Vec<Server> {
     let mut servers: Vec<Server> = Vec::new();
     let mut place = 0;
-    for name in summary.cells.iter().map(|cell| &cell.cell.server) {
+    for name in names {
         if servers.iter().any(|server| server.name == *name) {
             continue;
         }

@@ -4,6 +4,7 @@ pub(crate) mod boxes;
 pub(crate) mod clients;
 pub(crate) mod cpu;
 pub(crate) mod echo;
+pub(crate) mod history;
 pub(crate) mod memory;
 pub(crate) mod percentiles;
 pub(crate) mod scaling;

@@ -6,11 +6,14 @@
 //! that of the merged histogram; its interval comes from merging anew the iterations of each resample. A quantile that
 //! even all samples together do not support is absent.
 
+mod between;
+mod changes;
 mod compare;
 mod doubt;
 mod executions;
 mod figure;
 mod holm;
+mod mann_whitney;
 mod merged;
 mod metric;
 mod pair;
@@ -22,6 +25,8 @@ mod summarize;
 mod summary;
 mod usage;
 
+pub use between::Between;
+pub use changes::{Change, Changes, Side};
 pub use compare::FAMILY_ERROR;
 pub use doubt::{CLIENT_BUSY, Doubt, SERVER_BUSY};
 pub use pair::Paired;

@@ -72,7 +72,7 @@ impl Summary {
 }
 
 /// Does the same to each item, several at a time, and keeps their order.
-fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let work = &work;
     // Dealt out in turn: cells of one question stand side by side, and cost alike.

@@ -9,7 +9,9 @@ use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::Ended;
+use crate::compare::Gate;
 use crate::cores::CorePair;
+use crate::export::Format;
 
 /// Which WebSocket framework should carry your market data? Runs each as a pinned process, measures it over interleaved
 /// iterations, and writes a report with graphs.
@@ -37,6 +39,25 @@ pub(crate) enum Command {
         /// The run's folder.
         #[arg(value_name = "DIR")]
         run: PathBuf,
+    },
+    /// Say what changed between two runs beyond the noise, and whether that is too much.
+    Compare(CompareArgs),
+    /// Draw the figures of all runs below a folder over time.
+    History {
+        /// The folder with runs below it.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Where the page and its charts go; else the same folder.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Write a run's figures for other tools: CSV, JSON, Parquet, HdrHistogram logs, OpenMetrics.
+    Export(ExportArgs),
+    /// Explain a study before it is run: its cells, its time, what it needs.
+    Study {
+        /// The study to read, as `run --study` would.
+        #[arg(long, value_name = "FILE")]
+        check: PathBuf,
     },
     /// Record a WebSocket session, to be replayed with `run --feed`.
     Capture(CaptureArgs),
@@ -97,6 +118,37 @@ pub(crate) struct VerifyArgs {
     /// Only this server.
     #[arg(long, value_name = "NAME")]
     pub(crate) server: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// The folder of the earlier run.
+    pub(crate) before: PathBuf,
+    /// The folder of the later run.
+    pub(crate) after: PathBuf,
+    /// End with exit code 1 where this holds beyond the noise: `FIGURE > THRESHOLD`, such as `delivery.p99 > +5%` or
+    /// `messages_per_s < -3% scenario=throughput`. May be given several times.
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) fail_if: Vec<Gate>,
+    /// Compare runs of different machines or workloads all the same, and say so.
+    #[arg(long)]
+    pub(crate) anyway: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The run's folder.
+    #[arg(value_name = "DIR", required_unless_present = "dictionary")]
+    pub(crate) run: Option<PathBuf>,
+    /// What to write.
+    #[arg(long, value_enum, required_unless_present = "dictionary")]
+    pub(crate) format: Option<Format>,
+    /// The file, or for `hlog` the folder, to write to; else standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print what each column of CSV, JSON and Parquet means, as Markdown.
+    #[arg(long, conflicts_with_all = ["run", "format", "out"])]
+    pub(crate) dictionary: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,11 +9,16 @@
 mod build;
 mod capture;
 mod cli;
+mod compare;
 mod cores;
 mod derive;
 mod environment;
 mod execute;
+mod explain;
+mod export;
 mod feed;
+mod figures;
+mod history;
 mod interrupt;
 mod launch;
 mod limits;
@@ -62,6 +67,10 @@ fn act(cli: Cli) -> anyhow::Result<Ended> {
         Command::List => list::list(&root()?),
         Command::Verify(wishes) => verify::command(&root()?, &wishes),
         Command::Report { run } => derive::command(&run),
+        Command::Compare(wishes) => compare::command(&wishes),
+        Command::History { folder, out } => history::command(&folder, out.as_deref()),
+        Command::Export(wishes) => export::command(&wishes),
+        Command::Study { check } => explain::command(&root()?, &check),
         Command::Capture(wishes) => capture::capture(&wishes),
         Command::Completions { shell } => cli::completions(shell),
         Command::Man => cli::man(),

@@ -1,0 +1,267 @@
+//! What changed from one run to another: each figure of each cell that both have.
+
+use tickbench_record::{Cell, DistributionError, Measurement, ScenarioKind, Study};
+
+use crate::between::TwoTables;
+use crate::compare::{normal_p, ratio};
+use crate::executions::{self, Executions};
+use crate::figure::{Completed, Figure, is_by_iteration, merge, merged_figure, values};
+use crate::metric::Source;
+use crate::resample::{Tables, median};
+use crate::summarize::on_all_cores;
+use crate::{Between, Estimate, FAMILY_ERROR, Metric, SERVER_BUSY, SummaryError, Verdict, holm};
+
+/// The records of one of the runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'a> {
+    /// Its study.
+    pub study: &'a Study,
+    /// Everything it measured.
+    pub measurements: &'a [Measurement],
+}
+
+/// One figure of one cell in two runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The cell, as the later run has it.
+    pub cell: Cell,
+    /// What is compared.
+    pub metric: Metric,
+    /// The figure in the earlier run: the median over iterations, or the quantile of all of them merged.
+    pub before: f64,
+    /// The same in the later run.
+    pub after: f64,
+    /// The two as they are: what the programs do, and how the machine drifted.
+    pub plain: Between,
+    /// The same after each iteration's figure was divided by the baseline's of that iteration: less what drifted for all.
+    pub normalised: Option<Between>,
+    /// The p of [`Change::deciding`], corrected by Holm over all changes.
+    pub p: f64,
+    /// What follows: `Higher` where the later run's figure is.
+    pub verdict: Verdict,
+    /// Whether this is the rate of a flood in which the server was not busy in one of the runs: something else held it back.
+    pub server_idle: bool,
+}
+
+impl Change {
+    /// The comparison that the verdict rests on: the normalised one where there is one.
+    pub fn deciding(&self) -> &Between {
+        self.normalised.as_ref().unwrap_or(&self.plain)
+    }
+}
+
+/// All changes between two runs, in the order of the later one's study.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Changes {
+    /// The servers' figures: one family of Holm's correction.
+    pub figures: Vec<Change>,
+    /// The baseline's own: how far the machine drifted, if its program stayed the same. Their p are not corrected.
+    pub drift: Vec<Change>,
+}
+
+impl Changes {
+    /// Compares the figures that decide each question, and those that `also` names for a cell. `baseline` is the server that both runs have as their
+    /// floor. A server's second run as a control is left out. Equal input gives equal output: resamples are drawn from `seed`.
+    pub fn between(
+        before: Side,
+        after: Side,
+        baseline: Option<&str>,
+        also: impl Fn(&Cell) -> Vec<Metric>,
+        seed: u64,
+    ) -> Result<Changes, SummaryError> {
+        let earlier = executions::group(before.study, before.measurements)?;
+        let later = executions::group(after.study, after.measurements)?;
+        let runs = Runs { earlier: &earlier, later: &later, baseline, tables: TwoTables::new(seed) };
+        let asked: Vec<Asked> = later
+            .iter()
+            .filter(|now| !now.cell.is_control())
+            .filter_map(|now| Some((same_in(&earlier, &now.cell, &now.cell.server)?, now)))
+            .flat_map(|(then, now)| {
+                let asked = move |metric| Asked { metric, then, now };
+                metrics(&now.cell, &also).into_iter().map(asked).collect::<Vec<_>>()
+            })
+            .collect();
+        let compared = on_all_cores(&asked, |asked| {
+            let of_cell = |cause| SummaryError::Histogram { cell: asked.now.cell.to_string(), cause };
+            runs.change(asked).map_err(of_cell)
+        });
+        let mut changes = Changes::default();
+        for change in compared {
+            let Some(change) = change? else { continue };
+            let is_baseline = Some(change.cell.server.as_str()) == baseline;
+            if is_baseline { &mut changes.drift } else { &mut changes.figures }.push(change);
+        }
+        conclude(&mut changes.figures);
+        Ok(changes)
+    }
+}
+
+/// One figure to compare.
+struct Asked<'a> {
+    metric: Metric,
+    then: &'a Executions<'a>,
+    now: &'a Executions<'a>,
+}
+
+/// The metrics that decide a cell's question, and those asked for besides, each once.
+fn metrics(cell: &Cell, also: impl Fn(&Cell) -> Vec<Metric>) -> Vec<Metric> {
+    let mut metrics = Metric::deciding(cell.kind).to_vec();
+    for metric in also(cell) {
+        if !metrics.contains(&metric) {
+            metrics.push(metric);
+        }
+    }
+    metrics
+}
+
+/// What a run has of a server in a cell's question.
+fn same_in<'a, 'b>(
+    executions: &'a [Executions<'b>],
+    cell: &Cell,
+    server: &str,
+) -> Option<&'a Executions<'b>> {
+    let question = cell.question();
+    executions.iter().find(|other| other.cell.server == server && other.cell.question() == question)
+}
+
+/// Two runs while they are compared.
+struct Runs<'a> {
+    earlier: &'a [Executions<'a>],
+    later: &'a [Executions<'a>],
+    baseline: Option<&'a str>,
+    tables: TwoTables,
+}
+
+impl Runs<'_> {
+    fn change(&self, asked: &Asked) -> Result<Option<Change>, DistributionError> {
+        let &Asked { metric, then, now } = asked;
+        let alone = Pair { then: Figures::alone(then), now: Figures::alone(now) };
+        let Some((before, after, plain)) = alone.compared(metric, &self.tables)? else { return Ok(None) };
+        let is_flood = now.cell.kind == ScenarioKind::Throughput;
+        Ok(Some(Change {
+            cell: now.cell.clone(),
+            metric,
+            before,
+            after,
+            plain,
+            normalised: self.normalised(metric, then, now)?,
+            p: plain.p,
+            verdict: Verdict::NoDifference,
+            server_idle: is_flood && [then, now].iter().any(|one| is_idle(&one.completed)),
+        }))
+    }
+
+    fn normalised(
+        &self,
+        metric: Metric,
+        then: &Executions,
+        now: &Executions,
+    ) -> Result<Option<Between>, DistributionError> {
+        let Some(baseline) = self.baseline.filter(|name| *name != now.cell.server) else { return Ok(None) };
+        let floors = same_in(self.earlier, &now.cell, baseline).zip(same_in(self.later, &now.cell, baseline));
+        let Some((floor_then, floor_now)) = floors else { return Ok(None) };
+        let over = Pair { then: Figures::over(then, floor_then), now: Figures::over(now, floor_now) };
+        Ok(over.compared(metric, &self.tables)?.map(|(_, _, between)| between))
+    }
+}
+
+/// Whether a server used less than all of its core, in the typical iteration.
+fn is_idle(completed: &Completed) -> bool {
+    median(&values(Metric::ServerCpuShare, completed)).is_some_and(|share| share < SERVER_BUSY)
+}
+
+/// The same figure in both runs.
+struct Pair<'a> {
+    then: Figures<'a>,
+    now: Figures<'a>,
+}
+
+/// A cell's iterations, and those of the baseline that they are divided by.
+struct Figures<'a> {
+    kind: ScenarioKind,
+    own: Completed<'a>,
+    floor: Option<Completed<'a>>,
+}
+
+impl<'a> Figures<'a> {
+    fn alone(of: &Executions<'a>) -> Figures<'a> {
+        Figures { kind: of.cell.kind, own: of.completed.clone(), floor: None }
+    }
+
+    /// Over the iterations that both completed.
+    fn over(of: &Executions<'a>, floor: &Executions<'a>) -> Figures<'a> {
+        let shared = |one: &Completed<'a>, with: &Completed<'a>| -> Completed<'a> {
+            one.iter().filter(|(at, _)| with.contains_key(at)).map(|(at, seen)| (*at, *seen)).collect()
+        };
+        Figures {
+            kind: of.cell.kind,
+            own: shared(&of.completed, &floor.completed),
+            floor: Some(shared(&floor.completed, &of.completed)),
+        }
+    }
+
+    /// One value an iteration, where the metric can be told so.
+    fn values(&self, metric: Metric) -> Option<Vec<f64>> {
+        let of =
+            |completed: &Completed| is_by_iteration(metric, completed).then(|| values(metric, completed));
+        let own = of(&self.own)?;
+        let Some(floor) = &self.floor else { return Some(own) };
+        Some(own.iter().zip(of(floor)?).map(|(own, floor)| own / floor).collect())
+    }
+
+    /// The quantile of all iterations merged. The far tail of a flood is that of full buffers, and nobody's figure.
+    fn merged(&self, metric: Metric, tables: &Tables) -> Result<Option<Figure>, DistributionError> {
+        let Source::Quantile(latency, quantile) = metric.source() else { return Ok(None) };
+        if self.kind == ScenarioKind::Throughput {
+            return Ok(None);
+        }
+        let of = |completed: &Completed| {
+            let merged = merge(completed, latency)?;
+            Ok::<_, DistributionError>(merged_figure(quantile.q(), &merged, completed.len(), tables))
+        };
+        let (own, floor) = (of(&self.own)?, self.floor.as_ref().map(of).transpose()?);
+        Ok(match (own, floor) {
+            (Some(own), None) => Some(own),
+            (Some(own), Some(Some(floor))) => Some(ratio(&own, &floor)),
+            _ => None,
+        })
+    }
+}
+
+impl Pair<'_> {
+    /// Before, after, and how they differ; `None` where either run has too few samples.
+    fn compared(
+        &self,
+        metric: Metric,
+        tables: &TwoTables,
+    ) -> Result<Option<(f64, f64, Between)>, DistributionError> {
+        if self.then.own.is_empty() || self.now.own.is_empty() {
+            return Ok(None);
+        }
+        if let Some((before, after)) = self.then.values(metric).zip(self.now.values(metric)) {
+            let between = Between::with(&before, &after, tables);
+            let medians = median(&before).zip(median(&after));
+            return Ok(medians.zip(between).map(|((before, after), between)| (before, after, between)));
+        }
+        let figures = (self.then.merged(metric, &tables.before)?, self.now.merged(metric, &tables.after)?);
+        let (Some(before), Some(after)) = figures else { return Ok(None) };
+        let divided = ratio(&after, &before);
+        let p = normal_p(divided.value.ln(), &divided.resampled);
+        let estimate: Option<Estimate> = divided.estimate(self.then.own.len().min(self.now.own.len()));
+        Ok(estimate.map(|ratio| (before.value, after.value, Between { ratio, p })))
+    }
+}
+
+/// Corrects the p values, and draws the verdicts.
+fn conclude(family: &mut [Change]) {
+    let p: Vec<f64> = family.iter().map(|change| change.deciding().p).collect();
+    for (change, p) in family.iter_mut().zip(holm::corrected(&p)) {
+        change.p = p;
+        change.verdict = match change.deciding().ratio {
+            _ if p >= FAMILY_ERROR => Verdict::NoDifference,
+            Estimate { high, .. } if high < 1.0 => Verdict::Lower,
+            Estimate { low, .. } if low > 1.0 => Verdict::Higher,
+            _ => Verdict::NoDifference,
+        };
+    }
+}

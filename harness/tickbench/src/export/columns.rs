@@ -1,0 +1,305 @@
+//! The data dictionary: every column of a table of measurements, in one place. CSV, JSON and Parquet are written from it, and
+//! `--dictionary` prints it.
+
+use serde::{Serialize, Serializer};
+use tickbench_record::{Distribution, Hiccups, Measurement, Observation, Outcome, Usage};
+
+/// What a row holds in a column.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Text(String),
+    Whole(u64),
+    Real(f64),
+    /// The measurement does not have it.
+    Missing,
+}
+
+/// What a column holds wherever it holds something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Whole,
+    Real,
+}
+
+/// One column.
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// What it counts; empty for words and bare numbers.
+    pub(crate) unit: &'static str,
+    pub(crate) meaning: String,
+    read: Box<dyn Fn(&Measurement) -> Value + Send + Sync>,
+}
+
+impl Column {
+    pub(crate) fn of(&self, measurement: &Measurement) -> Value {
+        (self.read)(measurement)
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Whole(number) => serializer.serialize_u64(*number),
+            Value::Real(number) => serializer.serialize_f64(*number),
+            Value::Missing => serializer.serialize_none(),
+        }
+    }
+}
+
+/// All columns, in their order.
+pub(crate) fn all() -> Vec<Column> {
+    let mut columns = Columns(Vec::new());
+    columns.execution();
+    columns.cell();
+    columns.counts();
+    for (name, what, latency) in LATENCIES {
+        columns.distribution(name, what, latency);
+    }
+    columns.hiccups("client", |seen| seen.client_hiccups);
+    columns.hiccups("server", |seen| seen.server_hiccups);
+    columns.usage("server", |seen| seen.server_usage);
+    columns.usage("client", |seen| seen.client_usage);
+    columns.0
+}
+
+/// The dictionary as Markdown.
+pub(crate) fn dictionary() -> String {
+    let mut text = String::from(
+        "# Data dictionary\n\nOne row is one measurement: one iteration of one cell. What a measurement does not have is empty \
+         (CSV) or null (JSON, Parquet).\n\n| column | type | unit | meaning |\n| --- | --- | --- | --- |\n",
+    );
+    for Column { name, kind, unit, meaning, .. } in all() {
+        let kind = match kind {
+            Kind::Text => "text",
+            Kind::Whole => "integer",
+            Kind::Real => "real",
+        };
+        text += &format!("| `{name}` | {kind} | {unit} | {meaning} |\n");
+    }
+    text
+}
+
+type Latency = fn(&Observation) -> Option<&Distribution>;
+
+/// The distributions that a measurement may hold.
+pub(crate) const LATENCIES: [(&str, &str, Latency); 7] = [
+    ("lag", "sent − due", |seen| seen.lag_ns.as_ref()),
+    ("delivery", "received − sent", |seen| seen.delivery_ns.as_ref()),
+    ("response", "received − due", |seen| seen.response_ns.as_ref()),
+    ("round_trip", "from sending a message to having it back", |seen| seen.round_trip_ns.as_ref()),
+    ("lag_cleaned", "lag without the samples that overlap a hiccup of the server's core", |seen| {
+        seen.lag_cleaned_ns.as_ref()
+    }),
+    ("delivery_cleaned", "delivery without the samples that overlap a hiccup of the client's core", |seen| {
+        seen.delivery_cleaned_ns.as_ref()
+    }),
+    (
+        "round_trip_cleaned",
+        "round trip without the samples that overlap a hiccup of the client's core",
+        |seen| seen.round_trip_cleaned_ns.as_ref(),
+    ),
+];
+
+struct Columns(Vec<Column>);
+
+impl Columns {
+    fn add(
+        &mut self,
+        (name, kind, unit): (impl Into<String>, Kind, &'static str),
+        meaning: impl Into<String>,
+        read: impl Fn(&Measurement) -> Value + Send + Sync + 'static,
+    ) {
+        self.0.push(Column { name: name.into(), kind, unit, meaning: meaning.into(), read: Box::new(read) });
+    }
+
+    fn text(&mut self, name: &str, meaning: &str, read: fn(&Measurement) -> Option<String>) {
+        self.add((name, Kind::Text, ""), meaning, move |m| read(m).map_or(Value::Missing, Value::Text));
+    }
+
+    fn whole(
+        &mut self,
+        name: impl Into<String>,
+        unit: &'static str,
+        meaning: impl Into<String>,
+        read: impl Fn(&Measurement) -> Option<u64> + Send + Sync + 'static,
+    ) {
+        let value = move |m: &Measurement| read(m).map_or(Value::Missing, Value::Whole);
+        self.add((name, Kind::Whole, unit), meaning, value);
+    }
+
+    fn real(
+        &mut self,
+        name: impl Into<String>,
+        unit: &'static str,
+        meaning: impl Into<String>,
+        read: impl Fn(&Measurement) -> Option<f64> + Send + Sync + 'static,
+    ) {
+        // Nothing that divides by zero is a number that a reader could use.
+        let value = move |m: &Measurement| {
+            read(m).filter(|number| number.is_finite()).map_or(Value::Missing, Value::Real)
+        };
+        self.add((name, Kind::Real, unit), meaning, value);
+    }
+
+    fn execution(&mut self) {
+        self.whole("iteration", "", "which iteration, from 0", |m| Some(m.iteration.into()));
+        self.whole("position", "", "place of this execution within its iteration, from 0", |m| {
+            Some(m.position.into())
+        });
+        self.real("started_at_s", "s", "when it began, UNIX time", |m| Some(m.started_at_s));
+        self.whole("wall_ns", "ns", "from launching the server to its end", |m| Some(m.wall_ns));
+        self.text("status", "`completed` or `failed`", |m| {
+            Some(if m.outcome == Outcome::Completed { "completed" } else { "failed" }.into())
+        });
+        self.text("failed_stage", "the part of the execution in which it failed", |m| match &m.outcome {
+            Outcome::Failed { stage, .. } => Some(stage.to_string()),
+            Outcome::Completed => None,
+        });
+        self.text("failed_reason", "what happened", |m| match &m.outcome {
+            Outcome::Failed { reason, .. } => Some(reason.clone()),
+            Outcome::Completed => None,
+        });
+    }
+
+    fn cell(&mut self) {
+        self.text("scenario", "the scenario's name in the study", |m| Some(m.cell.scenario.clone()));
+        self.text("kind", "the question it asks", |m| Some(m.cell.kind.to_string()));
+        self.text("server", "the server's name in the manifest", |m| Some(m.cell.server.clone()));
+        self.text("lane", "how the server is set up", |m| Some(m.cell.lane.to_string()));
+        self.text("client", "which client measured", |m| Some(m.cell.client.to_string()));
+        self.text("wait", "how the client waits", |m| Some(m.cell.wait.to_string()));
+        self.text("idle", "what the server's core does while the server waits", |m| {
+            Some(m.cell.idle.to_string())
+        });
+        self.text("encoding", "how messages are written", |m| Some(m.cell.encoding.to_string()));
+        self.text("flush", "when messages leave the server", |m| Some(m.cell.flush.to_string()));
+        self.text("arrival", "how paced ticks are spread over time", |m| Some(m.cell.arrival.to_string()));
+        self.whole("connections", "", "connections held at once", |m| Some(m.cell.connections.into()));
+        self.real(
+            "rate_per_s",
+            "1/s",
+            "messages a second asked for, over all connections; 0 for a flood or echo",
+            |m| Some(m.cell.rate_per_s),
+        );
+        self.whole("size_bytes", "B", "what each message is padded to; 0 for none", |m| {
+            Some(m.cell.size_bytes)
+        });
+    }
+
+    fn counts(&mut self) {
+        let mut count = |name: &str, unit, meaning: &str, read: fn(&Observation) -> u64| {
+            self.whole(name, unit, meaning, move |m| m.observation.as_ref().map(read));
+        };
+        count("sent", "", "messages sent in the window", |seen| seen.sent);
+        count("received", "", "messages received in the window", |seen| seen.received);
+        count("lost", "", "messages missing in the sequence", |seen| seen.lost);
+        count("reordered", "", "messages with a number below one seen before", |seen| seen.reordered);
+        count("negative", "", "samples below zero, which are in no distribution", |seen| seen.negative);
+        count("checked", "", "messages compared with what the seed says", |seen| seen.checked);
+        count("elapsed_ns", "ns", "length of the window", |seen| seen.elapsed_ns);
+        count("reads", "", "reads that brought data", |seen| seen.reads);
+        count("connect_ns", "ns", "until all connections were upgraded", |seen| seen.connect_ns);
+        let mut rate = |name: &str, unit, meaning: &str, read: fn(&Observation) -> f64| {
+            self.real(name, unit, meaning, move |m| m.observation.as_ref().map(read));
+        };
+        rate("messages_per_s", "1/s", "messages received a second", |seen| seen.messages_per_s);
+        rate("bytes_per_s", "B/s", "bytes of payload received a second", |seen| seen.bytes_per_s);
+    }
+
+    fn distribution(&mut self, latency: &str, what: &str, of: Latency) {
+        type Field = (&'static str, fn(&Distribution) -> u64);
+        const FIELDS: [Field; 7] = [
+            ("min", |d| d.min),
+            ("p50", |d| d.p50),
+            ("p90", |d| d.p90),
+            ("p99", |d| d.p99),
+            ("p999", |d| d.p999),
+            ("p9999", |d| d.p9999),
+            ("max", |d| d.max),
+        ];
+        self.whole(format!("{latency}_count"), "", format!("samples of {latency}: {what}"), move |m| {
+            m.observation.as_ref().and_then(of).map(|distribution| distribution.count)
+        });
+        for (name, read) in FIELDS {
+            self.whole(format!("{latency}_{name}_ns"), "ns", format!("{name} of {latency}"), move |m| {
+                m.observation.as_ref().and_then(of).map(read)
+            });
+        }
+        self.real(format!("{latency}_mean_ns"), "ns", format!("mean of {latency}"), move |m| {
+            m.observation.as_ref().and_then(of).map(|distribution| distribution.mean)
+        });
+    }
+
+    fn hiccups(&mut self, whose: &str, of: fn(&Observation) -> Option<Hiccups>) {
+        type Field = (&'static str, &'static str, &'static str, fn(&Hiccups) -> u64);
+        const FIELDS: [Field; 5] = [
+            ("threshold_ns", "ns", "from how long on a gap counts as one", |h| h.threshold_ns),
+            ("count", "", "how many", |h| h.count),
+            ("lost_ns", "ns", "how long all together", |h| h.lost_ns),
+            ("longest_ns", "ns", "how long the longest", |h| h.longest_ns),
+            ("set_aside", "", "samples that overlap one", |h| h.set_aside),
+        ];
+        for (name, unit, meaning, read) in FIELDS {
+            let meaning = format!("hiccups of the {whose}'s core: {meaning}");
+            self.whole(format!("{whose}_hiccups_{name}"), unit, meaning, move |m| {
+                m.observation.as_ref().and_then(of).as_ref().map(read)
+            });
+        }
+    }
+
+    fn usage(&mut self, whose: &str, of: fn(&Observation) -> Option<Usage>) {
+        type Field = (&'static str, &'static str, &'static str, fn(&Usage) -> u64);
+        const FIELDS: [Field; 8] = [
+            ("interval_ns", "ns", "the interval that its usage is over", |u| u.interval_ns),
+            ("cpu_user_ns", "ns", "CPU time in user space", |u| u.cpu_user_ns),
+            ("cpu_system_ns", "ns", "CPU time in the kernel", |u| u.cpu_system_ns),
+            ("rss_bytes", "B", "resident memory at the end", |u| u.rss_bytes),
+            ("rss_peak_bytes", "B", "most resident memory", |u| u.rss_peak_bytes),
+            ("voluntary_switches", "", "times it gave up the core by itself", |u| u.voluntary_switches),
+            ("involuntary_switches", "", "times the core was taken from it", |u| u.involuntary_switches),
+            ("threads", "", "threads at the end", |u| u.threads.into()),
+        ];
+        for (name, unit, meaning, read) in FIELDS {
+            self.whole(format!("{whose}_{name}"), unit, format!("the {whose}: {meaning}"), move |m| {
+                m.observation.as_ref().and_then(of).as_ref().map(read)
+            });
+        }
+        let share = move |m: &Measurement| m.observation.as_ref().and_then(of).map(|usage| usage.cpu_share);
+        self.real(
+            format!("{whose}_cpu_share"),
+            "cores",
+            format!("the {whose}: CPU time over the interval"),
+            share,
+        );
+        let cost =
+            move |m: &Measurement| m.observation.as_ref().and_then(of).map(|usage| usage.cpu_ns_per_message);
+        let meaning = format!("the {whose}: CPU time for each message");
+        self.real(format!("{whose}_cpu_ns_per_message"), "ns", meaning, cost);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_need_no_quotes() {
+        let names: Vec<String> = all().into_iter().map(|column| column.name).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+        let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+        assert!(names.iter().all(|name| name.chars().all(plain)), "{names:?}");
+        assert!(names.iter().all(|name| !name.starts_with(|first: char| first.is_ascii_digit())));
+    }
+
+    #[test]
+    fn the_unit_of_a_time_stands_in_its_name() {
+        for Column { name, unit, .. } in all() {
+            assert_eq!(unit == "ns", name.ends_with("_ns") || name.contains("_ns_per_"), "{name}");
+        }
+    }
+}

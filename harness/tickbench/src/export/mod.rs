@@ -1,0 +1,81 @@
+//! `tickbench export DIR`: a run's figures for other tools, a file a format.
+
+mod columns;
+mod csv;
+mod hlog;
+mod json;
+mod openmetrics;
+mod parquet;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use tickbench_record::RunFolder;
+
+use crate::Ended;
+use crate::cli::ExportArgs;
+
+/// What a run can be exported as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A row a measurement, flat columns (RFC 4180).
+    Csv,
+    /// The same rows as an array of objects.
+    Json,
+    /// The same rows as Apache Parquet.
+    Parquet,
+    /// HdrHistogram interval logs: a file a cell and latency, an interval an iteration. Needs a folder.
+    Hlog,
+    /// The summary's estimates as OpenMetrics text.
+    Openmetrics,
+}
+
+/// Writes what was asked for.
+pub(crate) fn command(args: &ExportArgs) -> anyhow::Result<Ended> {
+    if args.dictionary {
+        std::io::stdout()
+            .write_all(columns::dictionary().as_bytes())
+            .context("failed to write to standard output")?;
+        return Ok(Ended::Fine);
+    }
+    let (Some(run), Some(format)) = (&args.run, args.format) else {
+        bail!("name the run's folder and a format: `tickbench export DIR --format csv`");
+    };
+    let folder = RunFolder::open(run)?;
+    let out = args.out.as_deref();
+    match format {
+        Format::Csv => to(out, |file| csv::write(&folder.measurements()?, file))?,
+        Format::Json => to(out, |file| json::write(&folder.measurements()?, file))?,
+        Format::Openmetrics => to(out, |file| openmetrics::write(&folder, file))?,
+        Format::Parquet => {
+            let out = out.context("Parquet is no text: name a file for it with --out FILE")?;
+            to(Some(out), |file| parquet::write(&folder.measurements()?, file))?;
+        }
+        Format::Hlog => {
+            let out = out.context("histogram logs are many files: name a folder for them with --out DIR")?;
+            println!("{} logs in `{}`", hlog::write(&folder.measurements()?, out)?, out.display());
+        }
+    }
+    Ok(Ended::Fine)
+}
+
+/// Lets `write` write into the file that was named, else to standard output.
+fn to(
+    out: Option<&Path>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let Some(path) = out else {
+        let mut stdout = BufWriter::new(std::io::stdout());
+        write(&mut stdout)?;
+        return stdout.flush().context("failed to write to standard output");
+    };
+    let whole = || -> anyhow::Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        write(&mut file)?;
+        Ok(file.flush()?)
+    };
+    whole().with_context(|| format!("failed to write `{}`", path.display()))
+}

@@ -1,0 +1,50 @@
+//! `tickbench history DIR`: the figures of all runs below a folder, over time.
+//!
+//! Every figure is read from the runs' `summary.json`, and none is derived anew.
+
+mod page;
+mod past;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+
+use crate::Ended;
+
+/// One run, as far as its history goes.
+struct Past {
+    /// Its folder, below the one that was asked for.
+    folder: String,
+    environment: tickbench_record::Environment,
+    summary: crate::figures::KeptSummary,
+}
+
+/// The page's name; its charts are in a folder beside it.
+const PAGE: &str = "HISTORY.md";
+const CHARTS: &str = "history";
+
+/// Writes the page and its charts.
+pub(crate) fn command(folder: &Path, out: Option<&Path>) -> anyhow::Result<Ended> {
+    let (runs, passed_over) = past::read(folder)?;
+    ensure!(
+        !runs.is_empty(),
+        "`{}` holds no run with a summary.json: name a folder with runs below it, or derive theirs with `tickbench report \
+         DIR`",
+        folder.display()
+    );
+    let out = out.unwrap_or(folder);
+    let charts = tickbench_graphs::history(&past::history(&runs))?;
+    let beside = out.join(CHARTS);
+    std::fs::create_dir_all(&beside).with_context(|| format!("failed to create `{}`", beside.display()))?;
+    for chart in &charts {
+        write(beside.join(format!("{}.svg", chart.name)), &chart.svg)?;
+    }
+    write(out.join(PAGE), &page::render(&runs, &passed_over, &charts))?;
+    passed_over.iter().for_each(|folder| eprintln!("note: `{folder}` has no summary.json and was left out"));
+    println!("{} runs, {} charts: {}", runs.len(), charts.len(), out.join(PAGE).display());
+    Ok(Ended::Fine)
+}
+
+fn write(path: PathBuf, text: &str) -> anyhow::Result<()> {
+    std::fs::write(&path, text).with_context(|| format!("failed to write `{}`", path.display()))
+}

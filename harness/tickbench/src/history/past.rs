@@ -1,0 +1,148 @@
+//! Finding runs, and turning them into series.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use tickbench_graphs::{Counts, History, PastPanel, PastRun, PastScene, PastSeries};
+use tickbench_record::{Cell, Environment, RunFolder};
+use tickbench_stats::{Estimate, Metric};
+
+use super::Past;
+use crate::figures::{self, KeptSummary, Unit};
+
+/// All runs below a folder, the earliest first, and the folders of those without a summary.
+pub(super) fn read(folder: &Path) -> anyhow::Result<(Vec<Past>, Vec<String>)> {
+    let mut folders = Vec::new();
+    find(folder, &mut folders)
+        .with_context(|| format!("failed to look for runs in `{}`", folder.display()))?;
+    let (mut runs, mut passed_over) = (Vec::new(), Vec::new());
+    for path in folders {
+        let below = path.strip_prefix(folder).unwrap_or(&path);
+        let name = if below == Path::new("") { ".".into() } else { below.display().to_string() };
+        match KeptSummary::read(&path)? {
+            Some(summary) => {
+                let environment = RunFolder::open(&path)?.environment()?;
+                runs.push(Past { folder: name, environment, summary });
+            }
+            None => passed_over.push(name),
+        }
+    }
+    runs.sort_by(|a, b| (&a.environment.started_at, &a.folder).cmp(&(&b.environment.started_at, &b.folder)));
+    passed_over.sort();
+    Ok((runs, passed_over))
+}
+
+/// Runs do not lie in runs; links are not followed, so that none leads back.
+fn find(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if RunFolder::open(folder).is_ok() {
+        found.push(folder.to_owned());
+        return Ok(());
+    }
+    for entry in folder.read_dir()? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            find(&entry.path(), found)?;
+        }
+    }
+    Ok(())
+}
+
+/// The deciding figures of every question that any run asked.
+pub(super) fn history(runs: &[Past]) -> History {
+    let mut scenes: Vec<PastScene> = Vec::new();
+    for cell in questions(runs) {
+        let panels = Metric::deciding(cell.kind).iter().filter_map(|&metric| panel(runs, cell, metric));
+        match scenes.iter_mut().find(|scene| scene.scenario == cell.scenario) {
+            Some(scene) => scene.panels.extend(panels),
+            None => scenes.push(PastScene {
+                name: slug(&cell.scenario),
+                scenario: cell.scenario.clone(),
+                panels: panels.collect(),
+            }),
+        }
+    }
+    let last = runs.last();
+    History {
+        servers: servers(runs),
+        baseline: last.and_then(|run| run.environment.baseline.clone()),
+        runs: past_runs(runs),
+        scenes,
+    }
+}
+
+/// One cell for each question, those of the last run first, in its order.
+pub(super) fn questions(runs: &[Past]) -> Vec<&Cell> {
+    let mut questions: Vec<&Cell> = Vec::new();
+    for kept in runs.iter().rev().flat_map(|run| &run.summary.cells) {
+        if !questions.iter().any(|known| known.asks_the_same_as(&kept.cell)) {
+            questions.push(&kept.cell);
+        }
+    }
+    questions
+}
+
+/// Every server, those of the last run first; no server's second run as a control.
+pub(super) fn servers(runs: &[Past]) -> Vec<String> {
+    let mut servers: Vec<String> = Vec::new();
+    for kept in runs.iter().rev().flat_map(|run| &run.summary.cells) {
+        if !kept.cell.is_control() && !servers.contains(&kept.cell.server) {
+            servers.push(kept.cell.server.clone());
+        }
+    }
+    servers
+}
+
+/// What a run says of a server in a question.
+pub(super) fn estimate(run: &Past, question: &Cell, server: &str, metric: Metric) -> Option<Estimate> {
+    let asked = |cell: &Cell| cell.server == server && question.asks_the_same_as(cell);
+    let kept =
+        run.summary.cells.iter().find(|kept| asked(&kept.cell))?.estimates.get(&figures::key(metric))?;
+    Some(Estimate { estimate: kept.estimate, low: kept.low, high: kept.high, iterations: kept.iterations })
+}
+
+fn panel(runs: &[Past], question: &Cell, metric: Metric) -> Option<PastPanel> {
+    let series: Vec<PastSeries> = servers(runs)
+        .into_iter()
+        .map(|server| {
+            let at = |(at, run)| Some((at, estimate(run, question, &server, metric)?));
+            let points = runs.iter().enumerate().filter_map(at).collect();
+            PastSeries { server, points }
+        })
+        .filter(|series| !series.points.is_empty())
+        .collect();
+    let counts = match Unit::of(metric) {
+        Unit::Nanoseconds => Counts::Nanoseconds,
+        Unit::PerSecond => Counts::PerSecond,
+        Unit::Bytes => Counts::Bytes,
+        Unit::Share => Counts::Share,
+        Unit::Bare => Counts::Bare,
+    };
+    let title = format!("{}: {}", short(question), figures::name(metric));
+    (!series.is_empty()).then_some(PastPanel { title, counts, series })
+}
+
+/// A question without its scenario, which the chart's title has.
+fn short(question: &Cell) -> String {
+    let whole = question.question();
+    whole.strip_prefix(&question.scenario).unwrap_or(&whole).trim().to_owned()
+}
+
+fn past_runs(runs: &[Past]) -> Vec<PastRun> {
+    // RFC 3339: `2026-11-22T01:10:59Z`. Within a day the hour tells runs apart, else the day does.
+    let day = |run: &Past| run.environment.started_at.get(..10).map(ToOwned::to_owned);
+    let one_day = runs.iter().all(|run| day(run) == day(&runs[0]));
+    let part = if one_day { 11..16 } else { 5..10 };
+    let label = |run: &Past| run.environment.started_at.get(part.clone()).unwrap_or("?").to_owned();
+    let same = |at: usize| at == 0 || is_same_machine(&runs[at - 1].environment, &runs[at].environment);
+    runs.iter().enumerate().map(|(at, run)| PastRun { label: label(run), same_machine: same(at) }).collect()
+}
+
+pub(super) fn is_same_machine(one: &Environment, other: &Environment) -> bool {
+    let (one, other) = (&one.machine, &other.machine);
+    (&one.cpu_model, &one.kernel, one.logical_cores) == (&other.cpu_model, &other.kernel, other.logical_cores)
+}
+
+fn slug(name: &str) -> String {
+    let plain = |letter: char| if letter.is_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+    name.chars().map(plain).collect()
+}
