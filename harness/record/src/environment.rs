@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Ceiling, Client, ClockCheck, CoreHiccups};
+use crate::{CONTROL, Ceiling, Client, ClockCheck, CoreHiccups};
 
 /// Everything besides the study that a figure depends on. What could not be read is `None`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ pub struct SelfTest {
 pub struct Spent {
     /// Building servers and clients.
     pub building_ns: u64,
-    /// Verifying servers before they were timed.
+    /// Verifying servers, watching the machine and measuring the clients' ceilings, before anything was timed.
     pub verifying_ns: u64,
     /// Executing the plan: launching, warming up, measuring, ending.
     pub executing_ns: u64,
@@ -88,9 +88,10 @@ pub struct Spent {
 }
 
 impl Environment {
-    /// The names of the servers that gather messages by themselves.
+    /// The names of the servers that gather messages by themselves, also under the name of their control.
     pub fn coalescing(&self) -> Vec<String> {
-        self.servers.iter().filter(|server| server.coalesces).map(|server| server.name.clone()).collect()
+        let coalescing = self.servers.iter().filter(|server| server.coalesces);
+        coalescing.flat_map(|server| [server.name.clone(), format!("{}{CONTROL}", server.name)]).collect()
     }
 }
 
