@@ -6,9 +6,12 @@
 //! **Invariant:** no server is known by name. The manifest says how each is built and started.
 //! **Invariant:** one thread, asleep in `poll` while a client measures, so that the harness disturbs neither core.
 
+mod awake;
 mod build;
 mod capture;
+mod ceilings;
 mod cli;
+mod control;
 mod cores;
 mod derive;
 mod environment;
@@ -20,6 +23,7 @@ mod limits;
 mod list;
 mod manifest;
 mod plan;
+mod preflight;
 mod process;
 mod program;
 mod progress;
@@ -61,6 +65,8 @@ fn act(cli: Cli) -> anyhow::Result<Ended> {
         Command::Run(wishes) => run::run(&root()?, &wishes),
         Command::List => list::list(&root()?),
         Command::Verify(wishes) => verify::command(&root()?, &wishes),
+        Command::Control(wishes) => control::command(&root()?, &wishes),
+        Command::Preflight(wishes) => preflight::command(&root()?, &wishes),
         Command::Report { run } => derive::command(&run),
         Command::Capture(wishes) => capture::capture(&wishes),
         Command::Completions { shell } => cli::completions(shell),

@@ -49,6 +49,13 @@ pub(crate) struct ClientEntry {
     /// The command that checks a server, where this client has one.
     #[serde(default)]
     pub(crate) verify: Option<Vec<String>>,
+    /// The command of a server that floods prepared frames, where this client brings one: what a client takes from it is its
+    /// ceiling.
+    #[serde(default)]
+    pub(crate) prepared: Option<Vec<String>>,
+    /// The program that looks after cores, where this client brings one: its subcommands are `hiccups`, `clocks` and `idle`.
+    #[serde(default)]
+    pub(crate) watch: Option<Vec<String>>,
 }
 
 /// Both manifests.
@@ -85,7 +92,7 @@ impl Manifest {
 
     /// The server of this name. `NAME#LABEL` is the server NAME, once more.
     pub(crate) fn server(&self, name: &str) -> anyhow::Result<&Server> {
-        let plain = name.split_once('#').map_or(name, |(plain, _)| plain);
+        let plain = plain(name);
         self.servers.iter().find(|server| server.name == plain).with_context(|| {
             let known: Vec<&str> = self.servers.iter().map(|server| server.name.as_str()).collect();
             format!("there is no server {plain:?}: the manifest has {}", known.join(", "))
@@ -105,6 +112,11 @@ impl Manifest {
     pub(crate) fn names(&self) -> Vec<String> {
         self.servers.iter().map(|server| server.name.clone()).collect()
     }
+}
+
+/// The name of the program that a server's name stands for, its label taken off.
+pub(crate) fn plain(name: &str) -> &str {
+    name.split_once('#').map_or(name, |(plain, _)| plain)
 }
 
 impl Server {
@@ -165,6 +177,8 @@ fn check_clients(clients: &[ClientEntry]) -> anyhow::Result<()> {
             ("run", Some(&client.run)),
             ("version", Some(&client.version)),
             ("verify", client.verify.as_ref()),
+            ("prepared", client.prepared.as_ref()),
+            ("watch", client.watch.as_ref()),
         ];
         for (key, argv) in commands {
             ensure!(

@@ -6,32 +6,42 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use tickbench_record::{
-    Cell, Client, Environment, Lane, Measurement, Outcome, RunFolder, SkippedServer, Spent, Study,
+    CONTROL, Cell, Client, ClientCeiling, Environment, Lane, Measurement, Outcome, RunFolder, SkippedServer,
+    Spent, Study,
 };
 
 use crate::Ended;
 use crate::build::{Builder, Contestant, Instrument};
 use crate::cli::RunArgs;
-use crate::cores::{self, Placement};
+use crate::cores;
 use crate::environment;
 use crate::execute::{Rig, execute};
 use crate::interrupt::Interrupt;
 use crate::manifest::Manifest;
 use crate::plan::{Execution, Plan};
+use crate::preflight::{self, Preflight};
 use crate::progress::Progress;
 use crate::root::Root;
 use crate::start::{Before, Start, rfc3339};
-use crate::{derive, limits, system, verify};
+use crate::study::let_sleep;
+use crate::{ceilings, derive, limits, system, verify};
 
-/// Runs a study, or what an interrupted run left of one, and writes its report.
+/// `tickbench run`.
 pub(crate) fn run(root: &Root, args: &RunArgs) -> anyhow::Result<Ended> {
+    Ok(if keep_run(root, args)?.is_some() { Ended::Fine } else { Ended::Wanting })
+}
+
+/// Runs a study, or what an interrupted run left of one, and writes its report. Returns its folder; `None` where nothing could be
+/// measured.
+pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<RunFolder>> {
     let mut interrupt = Interrupt::install()?;
     let manifest = Manifest::read(root)?;
-    let start = Start::read(args, root, &manifest)?;
-    let placement = cores::place(start.before.cores(args.cores))?;
+    let Start { mut study, before } = Start::read(args, root, &manifest)?;
+    let cores = before.cores(args.cores);
+    cores::check_wish(cores)?;
     check_listen(args.listen.0)?;
-    let (study, wanted) = (&start.study, start.servers());
-    let open_files = limits::raise_open_files(most_connections(study))?;
+    let wanted = before.servers(&study);
+    let open_files = limits::raise_open_files(most_connections(&study))?;
     let mut spent = Spent::default();
 
     let progress = Progress::new();
@@ -39,36 +49,79 @@ pub(crate) fn run(root: &Root, args: &RunArgs) -> anyhow::Result<Ended> {
     let mut builder = Builder::new(root, &mut interrupt, &progress)?;
     let passed = verify::PassedBefore::new(&builder.target);
     let (servers, mut skipped) = builder.servers(&manifest, &wanted)?;
-    let clients = build_clients(&manifest, &mut builder, &cells(study, &servers))?;
+    let clients = build_clients(&manifest, &mut builder, &cells(&study, &servers))?;
     let verifier = verify::verifier(&manifest, &clients, &mut builder)?;
-    start.before.check_same_programs(&servers, &clients)?;
+    let watch = preflight::watch_of(&manifest, &clients, &mut builder)?;
+    let prepared = ceilings::prepared_of(&manifest, &clients, &mut builder)?;
+    before.check_same_programs(&servers, &clients)?;
     spent.building_ns = nanoseconds(began);
 
     let began = Instant::now();
-    let lanes: BTreeSet<Lane> = cells(study, &servers).iter().map(|cell| cell.lane).collect();
+    let lanes: BTreeSet<Lane> = cells(&study, &servers).iter().map(|cell| cell.lane).collect();
     let lanes: Vec<Lane> = lanes.into_iter().collect();
     let (servers, unfit) =
         verify::before_timing(servers, &lanes, &verifier, &passed, args.listen.0, &mut interrupt, &progress)?;
     skipped.extend(unfit);
-    spent.verifying_ns = nanoseconds(began);
-
-    let plan = Plan::new(study, cells(study, &servers));
-    if plan.cells().is_empty() {
+    if cells(&study, &servers).is_empty() {
         explain_nothing_to_do(&skipped);
-        return Ok(Ended::Wanting);
+        return Ok(None);
     }
-    let subject = Subject { root, placement: &placement, open_files, manifest: &manifest };
-    let mut kept = subject.keep(start.before, study, &servers, &clients, skipped, spent)?;
+
+    let mut preflight = match before.environment() {
+        Some(recorded) => Preflight::recorded(recorded, cores, watch.as_ref())?,
+        None => Preflight::look(cores, watch.as_ref(), &mut interrupt, &progress)?,
+    };
+    let placement = preflight.placement.clone();
+    if placement.cores.server.is_none() && let_sleep(&mut study) {
+        preflight.warnings.push(ASLEEP.into());
+    }
+    let plan = Plan::new(&study, cells(&study, &servers));
+    let ceilings = match before.environment() {
+        Some(recorded) => recorded.ceilings.clone(),
+        None => {
+            let flood =
+                ceilings::Flood { clients: &clients, prepared: prepared.as_ref(), cores: &placement.cores };
+            let (ceilings, unknown) = flood.measure_all(plan.cells(), &mut interrupt, &progress)?;
+            preflight.warnings.extend(unknown);
+            ceilings
+        }
+    };
+    spent.verifying_ns = nanoseconds(began);
+    let subject = Subject { root, preflight: &preflight, ceilings, open_files, manifest: &manifest };
+    let mut kept = subject.keep(before, &study, &servers, &clients, skipped, spent)?;
     if !placement.cores.harness.is_empty() {
         system::pin_self(&placement.cores.harness).context("failed to move the harness to its own cores")?;
     }
     kept.environment.warnings.iter().for_each(|warning| progress.say(&format!("note: {warning}")));
-    let rig =
-        Rig { study, servers: &servers, clients: &clients, cores: &placement.cores, listen: args.listen.0 };
+    let rig = Rig {
+        study: &study,
+        servers: &with_control(servers, &study),
+        clients: &clients,
+        cores: &placement.cores,
+        listen: args.listen.0,
+        hiccup_ns: preflight.hiccup_ns(),
+        waker: preflight.waker,
+    };
     let progress = carry_out(&rig, &plan, &mut kept, &mut interrupt, progress)?;
     progress.end();
     kept.folder.write_environment(&kept.environment)?;
-    conclude(&kept)
+    conclude(kept)
+}
+
+const ASLEEP: &str = "Nothing is pinned, so that no core of the server's own can be kept awake: it slept, wherever the study wanted \
+                      it awake.";
+
+/// The servers, and the one that runs twice under its second name: one program, which is built and verified once.
+fn with_control(mut servers: Vec<Contestant>, study: &Study) -> Vec<Contestant> {
+    if let Some(name) = &study.control {
+        let second = format!("{name}{CONTROL}");
+        let twin = servers.iter().find(|server| server.name == *name).cloned();
+        // Where a study names it among its servers, it is there already.
+        if let Some(twin) = twin.filter(|_| servers.iter().all(|server| server.name != second)) {
+            servers.push(Contestant { name: second, ..twin });
+        }
+    }
+    servers
 }
 
 /// The cells of one iteration for the servers that can run.
@@ -109,7 +162,8 @@ fn explain_nothing_to_do(skipped: &[SkippedServer]) {
 /// What the records of a run are made of.
 struct Subject<'a> {
     root: &'a Root,
-    placement: &'a Placement,
+    preflight: &'a Preflight,
+    ceilings: Vec<ClientCeiling>,
     open_files: Option<u64>,
     manifest: &'a Manifest,
 }
@@ -125,7 +179,7 @@ struct Kept {
 impl Subject<'_> {
     /// Writes what is known before the first execution. An interrupted run has its records already.
     fn keep(
-        &self,
+        self,
         before: Before,
         study: &Study,
         servers: &[Contestant],
@@ -141,12 +195,18 @@ impl Subject<'_> {
                 (folder, *environment, done, spent)
             }
             Before::New(path) => {
-                let mut environment = environment::of_run(self.root, self.placement, self.open_files);
+                let found = self.preflight;
+                let mut environment = environment::of_run(self.root, &found.placement, self.open_files);
+                environment.warnings.extend_from_slice(&found.warnings);
+                environment.findings.clone_from(&found.findings);
+                environment.hiccups.clone_from(&found.hiccups);
+                environment.clocks = found.clocks;
                 environment.command = environment::command_line();
                 environment.servers = servers.iter().map(|server| server.built.record.clone()).collect();
                 environment.clients = clients.iter().map(|client| client.built.record.clone()).collect();
                 environment.skipped = skipped;
                 environment.baseline = self.baseline(servers);
+                environment.ceilings = self.ceilings;
                 let folder = RunFolder::create(&path)?;
                 folder.write_study(study)?;
                 (folder, environment, Vec::new(), spent)
@@ -220,7 +280,7 @@ fn carry_out(
 }
 
 /// Writes the report and says what came of the run.
-fn conclude(kept: &Kept) -> anyhow::Result<Ended> {
+fn conclude(kept: Kept) -> anyhow::Result<Option<RunFolder>> {
     let completed = kept.done.iter().filter(|measurement| measurement.outcome == Outcome::Completed).count();
     let failed = kept.done.len() - completed;
     if completed == 0 {
@@ -228,12 +288,12 @@ fn conclude(kept: &Kept) -> anyhow::Result<Ended> {
             "no cell completed: {failed} executions failed; see `{}`",
             kept.folder.path().join("measurements.jsonl").display()
         );
-        return Ok(Ended::Wanting);
+        return Ok(None);
     }
     derive::print_answer(&derive::derive(&kept.folder)?);
     println!("{completed} executions completed, {failed} failed. {}", time_spent(&kept.spent));
     println!("{}", kept.folder.path().join("REPORT.md").display());
-    Ok(Ended::Fine)
+    Ok(Some(kept.folder))
 }
 
 fn time_spent(spent: &Spent) -> String {
