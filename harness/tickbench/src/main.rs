@@ -26,6 +26,7 @@ mod plan;
 mod preflight;
 mod process;
 mod program;
+mod programs;
 mod progress;
 mod root;
 mod run;

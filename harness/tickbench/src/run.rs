@@ -1,30 +1,27 @@
 //! `tickbench run`: the whole pipeline.
 
-use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
-use tickbench_record::{
-    CONTROL, Cell, Client, ClientCeiling, Environment, Lane, Measurement, Outcome, RunFolder, SkippedServer,
-    Spent, Study,
-};
+use tickbench_record::{Environment, Measurement, Outcome, RunFolder, SkippedServer, Spent, Study};
 
 use crate::Ended;
-use crate::build::{Builder, Contestant, Instrument};
+use crate::ceilings::Flood;
 use crate::cli::RunArgs;
-use crate::cores;
+use crate::cores::{self, CorePair};
 use crate::environment;
 use crate::execute::{Rig, execute};
 use crate::interrupt::Interrupt;
 use crate::manifest::Manifest;
 use crate::plan::{Execution, Plan};
-use crate::preflight::{self, Preflight};
+use crate::preflight::Preflight;
+use crate::programs::Programs;
 use crate::progress::Progress;
 use crate::root::Root;
 use crate::start::{Before, Start, rfc3339};
 use crate::study::let_sleep;
-use crate::{ceilings, derive, limits, system, verify};
+use crate::{derive, limits, system};
 
 /// `tickbench run`.
 pub(crate) fn run(root: &Root, args: &RunArgs) -> anyhow::Result<Ended> {
@@ -40,67 +37,41 @@ pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<Run
     let cores = before.cores(args.cores);
     cores::check_wish(cores)?;
     check_listen(args.listen.0)?;
-    let wanted = before.servers(&study);
     let open_files = limits::raise_open_files(most_connections(&study))?;
     let mut spent = Spent::default();
 
     let progress = Progress::new();
     let began = Instant::now();
-    let mut builder = Builder::new(root, &mut interrupt, &progress)?;
-    let passed = verify::PassedBefore::new(&builder.target);
-    let (servers, mut skipped) = builder.servers(&manifest, &wanted)?;
-    let clients = build_clients(&manifest, &mut builder, &cells(&study, &servers))?;
-    let verifier = verify::verifier(&manifest, &clients, &mut builder)?;
-    let watch = preflight::watch_of(&manifest, &clients, &mut builder)?;
-    let prepared = ceilings::prepared_of(&manifest, &clients, &mut builder)?;
-    before.check_same_programs(&servers, &clients)?;
+    let wanted = before.servers(&study);
+    let programs = Programs::build(root, &manifest, &study, &wanted, &mut interrupt, &progress)?;
+    before.check_same_programs(&programs.servers, &programs.clients)?;
     spent.building_ns = nanoseconds(began);
 
     let began = Instant::now();
-    let lanes: BTreeSet<Lane> = cells(&study, &servers).iter().map(|cell| cell.lane).collect();
-    let lanes: Vec<Lane> = lanes.into_iter().collect();
-    let (servers, unfit) =
-        verify::before_timing(servers, &lanes, &verifier, &passed, args.listen.0, &mut interrupt, &progress)?;
-    skipped.extend(unfit);
-    if cells(&study, &servers).is_empty() {
-        explain_nothing_to_do(&skipped);
+    let programs = programs.verify(&study, args.listen.0, &mut interrupt, &progress)?;
+    if programs.cells(&study).is_empty() {
+        explain_nothing_to_do(&programs.skipped);
         return Ok(None);
     }
-
-    let mut preflight = match before.environment() {
-        Some(recorded) => Preflight::recorded(recorded, cores, watch.as_ref())?,
-        None => Preflight::look(cores, watch.as_ref(), &mut interrupt, &progress)?,
-    };
-    let placement = preflight.placement.clone();
-    if placement.cores.server.is_none() && let_sleep(&mut study) {
-        preflight.warnings.push(ASLEEP.into());
-    }
-    let plan = Plan::new(&study, cells(&study, &servers));
-    let ceilings = match before.environment() {
-        Some(recorded) => recorded.ceilings.clone(),
-        None => {
-            let flood =
-                ceilings::Flood { clients: &clients, prepared: prepared.as_ref(), cores: &placement.cores };
-            let (ceilings, unknown) = flood.measure_all(plan.cells(), &mut interrupt, &progress)?;
-            preflight.warnings.extend(unknown);
-            ceilings
-        }
-    };
+    let found = look_before(&before, cores, &mut study, &programs, &mut interrupt, &progress)?;
     spent.verifying_ns = nanoseconds(began);
-    let subject = Subject { root, preflight: &preflight, ceilings, open_files, manifest: &manifest };
-    let mut kept = subject.keep(before, &study, &servers, &clients, skipped, spent)?;
-    if !placement.cores.harness.is_empty() {
-        system::pin_self(&placement.cores.harness).context("failed to move the harness to its own cores")?;
+
+    let plan = Plan::new(&study, programs.cells(&study));
+    let subject = Subject { root, found: &found, programs: &programs, open_files, manifest: &manifest };
+    let mut kept = subject.keep(before, &study, spent)?;
+    let harness = &found.placement.cores.harness;
+    if !harness.is_empty() {
+        system::pin_self(harness).context("failed to move the harness to its own cores")?;
     }
     kept.environment.warnings.iter().for_each(|warning| progress.say(&format!("note: {warning}")));
     let rig = Rig {
         study: &study,
-        servers: &with_control(servers, &study),
-        clients: &clients,
-        cores: &placement.cores,
+        servers: &programs.with_control(&study),
+        clients: &programs.clients,
+        cores: &found.placement.cores,
         listen: args.listen.0,
-        hiccup_ns: preflight.hiccup_ns(),
-        waker: preflight.waker,
+        hiccup_ns: found.hiccup_ns(),
+        waker: found.waker,
     };
     let progress = carry_out(&rig, &plan, &mut kept, &mut interrupt, progress)?;
     progress.end();
@@ -108,29 +79,37 @@ pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<Run
     conclude(kept)
 }
 
+/// What is found out before the first execution; an interrupted run found it out when it began. Where nothing can keep the server's
+/// core awake, the study is changed to let it sleep.
+fn look_before(
+    before: &Before,
+    cores: Option<CorePair>,
+    study: &mut Study,
+    programs: &Programs,
+    interrupt: &mut Interrupt,
+    progress: &Progress,
+) -> anyhow::Result<Preflight> {
+    let watch = programs.watch.as_ref();
+    if let Some(recorded) = before.environment() {
+        return Preflight::recorded(recorded, cores, watch);
+    }
+    let mut found = Preflight::look(cores, watch, interrupt, progress)?;
+    if found.placement.cores.server.is_none() && let_sleep(study) {
+        found.warnings.push(ASLEEP.into());
+    }
+    let flood = Flood {
+        clients: &programs.clients,
+        prepared: programs.prepared.as_ref(),
+        cores: &found.placement.cores,
+    };
+    let (ceilings, unknown) = flood.measure_all(&programs.cells(study), interrupt, progress)?;
+    found.ceilings = ceilings;
+    found.warnings.extend(unknown);
+    Ok(found)
+}
+
 const ASLEEP: &str = "Nothing is pinned, so that no core of the server's own can be kept awake: it slept, wherever the study wanted \
                       it awake.";
-
-/// The servers, and the one that runs twice under its second name: one program, which is built and verified once.
-fn with_control(mut servers: Vec<Contestant>, study: &Study) -> Vec<Contestant> {
-    if let Some(name) = &study.control {
-        let second = format!("{name}{CONTROL}");
-        let twin = servers.iter().find(|server| server.name == *name).cloned();
-        // Where a study names it among its servers, it is there already.
-        if let Some(twin) = twin.filter(|_| servers.iter().all(|server| server.name != second)) {
-            servers.push(Contestant { name: second, ..twin });
-        }
-    }
-    servers
-}
-
-/// The cells of one iteration for the servers that can run.
-fn cells(study: &Study, servers: &[Contestant]) -> Vec<Cell> {
-    let names: Vec<String> = servers.iter().map(|server| server.name.clone()).collect();
-    study.cells(&names, |cell| {
-        servers.iter().any(|server| server.name == cell.server && server.entry.supports(cell))
-    })
-}
 
 fn most_connections(study: &Study) -> u32 {
     study.scenarios.iter().flat_map(|scenario| &scenario.connections).copied().max().unwrap_or(1)
@@ -143,15 +122,6 @@ fn check_listen(listen: SocketAddr) -> anyhow::Result<()> {
     })
 }
 
-fn build_clients(
-    manifest: &Manifest,
-    builder: &mut Builder<'_>,
-    cells: &[Cell],
-) -> anyhow::Result<Vec<Instrument>> {
-    let names: BTreeSet<Client> = cells.iter().map(|cell| cell.client).collect();
-    names.into_iter().map(|name| builder.client(manifest.client(name)?)).collect()
-}
-
 fn explain_nothing_to_do(skipped: &[SkippedServer]) {
     eprintln!("nothing to measure: no server is left that can run a scenario of this study");
     for SkippedServer { name, reason } in skipped {
@@ -162,8 +132,8 @@ fn explain_nothing_to_do(skipped: &[SkippedServer]) {
 /// What the records of a run are made of.
 struct Subject<'a> {
     root: &'a Root,
-    preflight: &'a Preflight,
-    ceilings: Vec<ClientCeiling>,
+    found: &'a Preflight,
+    programs: &'a Programs,
     open_files: Option<u64>,
     manifest: &'a Manifest,
 }
@@ -178,15 +148,7 @@ struct Kept {
 
 impl Subject<'_> {
     /// Writes what is known before the first execution. An interrupted run has its records already.
-    fn keep(
-        self,
-        before: Before,
-        study: &Study,
-        servers: &[Contestant],
-        clients: &[Instrument],
-        skipped: Vec<SkippedServer>,
-        spent: Spent,
-    ) -> anyhow::Result<Kept> {
+    fn keep(&self, before: Before, study: &Study, spent: Spent) -> anyhow::Result<Kept> {
         let (folder, environment, done, spent) = match before {
             Before::Interrupted { folder, mut environment, done } => {
                 let now = rfc3339(SystemTime::now());
@@ -195,18 +157,7 @@ impl Subject<'_> {
                 (folder, *environment, done, spent)
             }
             Before::New(path) => {
-                let found = self.preflight;
-                let mut environment = environment::of_run(self.root, &found.placement, self.open_files);
-                environment.warnings.extend_from_slice(&found.warnings);
-                environment.findings.clone_from(&found.findings);
-                environment.hiccups.clone_from(&found.hiccups);
-                environment.clocks = found.clocks;
-                environment.command = environment::command_line();
-                environment.servers = servers.iter().map(|server| server.built.record.clone()).collect();
-                environment.clients = clients.iter().map(|client| client.built.record.clone()).collect();
-                environment.skipped = skipped;
-                environment.baseline = self.baseline(servers);
-                environment.ceilings = self.ceilings;
+                let environment = self.environment();
                 let folder = RunFolder::create(&path)?;
                 folder.write_study(study)?;
                 (folder, environment, Vec::new(), spent)
@@ -216,8 +167,25 @@ impl Subject<'_> {
         Ok(Kept { folder, environment, done, spent })
     }
 
-    fn baseline(&self, servers: &[Contestant]) -> Option<String> {
+    fn environment(&self) -> Environment {
+        let Subject { found, programs, .. } = self;
+        let mut environment = environment::of_run(self.root, &found.placement, self.open_files);
+        environment.command = environment::command_line();
+        environment.servers = programs.servers.iter().map(|server| server.built.record.clone()).collect();
+        environment.clients = programs.clients.iter().map(|client| client.built.record.clone()).collect();
+        environment.skipped.clone_from(&programs.skipped);
+        environment.baseline = self.baseline();
+        environment.warnings.extend_from_slice(&found.warnings);
+        environment.findings.clone_from(&found.findings);
+        environment.hiccups.clone_from(&found.hiccups);
+        environment.clocks = found.clocks;
+        environment.ceilings.clone_from(&found.ceilings);
+        environment
+    }
+
+    fn baseline(&self) -> Option<String> {
         let entry = self.manifest.baseline()?;
+        let servers = &self.programs.servers;
         servers.iter().find(|server| server.entry.name == entry.name).map(|server| server.name.clone())
     }
 }

@@ -7,7 +7,7 @@ mod watch;
 
 use std::path::Path;
 
-use tickbench_record::{ClockCheck, CoreHiccups, Environment, Finding};
+use tickbench_record::{ClientCeiling, ClockCheck, CoreHiccups, Environment, Finding};
 
 use crate::Ended;
 use crate::awake::Waker;
@@ -38,6 +38,8 @@ pub(crate) struct Preflight {
     pub(crate) hiccups: Vec<CoreHiccups>,
     pub(crate) clocks: Option<ClockCheck>,
     pub(crate) findings: Vec<Finding>,
+    /// What each client can take in at most; measured where a study floods it.
+    pub(crate) ceilings: Vec<ClientCeiling>,
     /// What a reader must know of all this before believing the figures.
     pub(crate) warnings: Vec<String>,
     /// How the server's core is kept awake, or why it cannot be.
@@ -109,7 +111,7 @@ impl Preflight {
         let machine = environment::machine(placement.cores.server.unwrap_or_default());
         let mut findings = Scene { root: Path::new("/"), machine: &machine, cores: &cores }.findings();
         findings.extend(awake(&waker, interrupt));
-        Ok(Preflight { placement, hiccups, clocks, findings, warnings, waker })
+        Ok(Preflight { placement, hiccups, clocks, findings, ceilings: Vec::new(), warnings, waker })
     }
 
     /// What an interrupted run found when it began, and goes on with.
@@ -125,6 +127,7 @@ impl Preflight {
             hiccups: environment.hiccups.clone(),
             clocks: environment.clocks,
             findings: environment.findings.clone(),
+            ceilings: environment.ceilings.clone(),
             warnings: Vec::new(),
             waker,
         })

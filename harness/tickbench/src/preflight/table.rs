@@ -97,6 +97,7 @@ mod tests {
             hiccups: vec![noisy, CoreHiccups { core: 3, lost_share: 0.01, ..noisy }],
             clocks: Some(ClockCheck { readings: 1000, backwards: 0, worst_ns: 0 }),
             findings: vec![finding("load", "3.20", Some("end it")), finding("turbo", "off", None)],
+            ceilings: Vec::new(),
             warnings: vec!["no luck".into()],
             waker: Err("nothing to do it with".into()),
         });

@@ -24,7 +24,7 @@ pub(super) fn hiccups(
     cores: &[usize],
     interrupt: &mut Interrupt,
 ) -> anyhow::Result<Vec<CoreHiccups>> {
-    let window = format!("--window-ns={}", WATCHED.as_nanos());
+    let window = format!("--watch-ns={}", WATCHED.as_nanos());
     let start = |core: &usize| {
         Asked::start(
             watch.with(["hiccups".to_owned(), format!("--core={core}"), window.clone()]),
