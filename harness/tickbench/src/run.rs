@@ -59,16 +59,16 @@ pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<Run
     let plan = Plan::new(&study, programs.cells(&study));
     let subject = Subject { root, found: &found, programs: &programs, open_files, manifest: &manifest };
     let mut kept = subject.keep(before, &study, spent)?;
-    let harness = &found.placement.cores.harness;
-    if !harness.is_empty() {
-        system::pin_self(harness).context("failed to move the harness to its own cores")?;
+    let cores = &found.placement.cores;
+    if cores.server.is_some() {
+        system::pin_self(&cores.harness).context("failed to move the harness to its own cores")?;
     }
     kept.environment.warnings.iter().for_each(|warning| progress.say(&format!("note: {warning}")));
     let rig = Rig {
         study: &study,
         servers: &programs.with_control(&study),
         clients: &programs.clients,
-        cores: &found.placement.cores,
+        cores,
         listen: args.listen.0,
         hiccup_ns: found.hiccup_ns(),
         waker: found.waker,

@@ -1,9 +1,12 @@
 //! What a run does before and around its executions so that the machine is quiet, on fake contestants: preflight, cores, ceilings,
 //! an awake core.
 
+#![cfg(target_os = "linux")]
+
 mod support;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use support::{Project, Run, assert_code, stderr, stdout, study};
 use tickbench_record::{ClockCheck, Encoding, Environment, Observation, Stage, Wait};
 
@@ -142,6 +145,30 @@ fn one_core_pins_nothing_lets_the_server_sleep_and_says_so() {
     assert!(
         run.measurements().iter().all(|measurement| !is_awake(measurement.observation.as_ref().unwrap()))
     );
+}
+
+/// From now on the kernel refuses to pin this thread, and all that it starts.
+fn forbid_pinning() {
+    let filter = SeccompFilter::new(
+        [(libc::SYS_sched_setaffinity, Vec::new())].into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::EPERM as u32),
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let program: BpfProgram = filter.unwrap().try_into().unwrap();
+    seccompiler::apply_filter(&program).unwrap();
+}
+
+#[test]
+fn a_kernel_that_refuses_to_pin_leaves_a_run_unpinned_and_says_so() {
+    forbid_pinning();
+    let (_project, run) = run_both("fine");
+    let Environment { cores, warnings, .. } = run.environment();
+    assert_eq!((cores.server, cores.client), (None, None));
+    for words in ["Pinning was refused (Operation not permitted", "No core was watched", "it slept"] {
+        assert!(warnings.iter().any(|warning| warning.contains(words)), "{words}: {warnings:?}");
+    }
+    assert_eq!((run.completed("one"), run.completed("two")), (8, 8));
 }
 
 #[test]
