@@ -39,8 +39,18 @@ pub(crate) fn execute(
     execution: &Execution,
     interrupt: &mut Interrupt,
 ) -> anyhow::Result<Option<Measurement>> {
+    execute_under(rig, execution, interrupt, &mut |_| {})
+}
+
+/// As [`execute`]; tells `act` the server's process directly before the client starts, so that something can be done to it meanwhile.
+pub(crate) fn execute_under(
+    rig: &Rig<'_>,
+    execution: &Execution,
+    interrupt: &mut Interrupt,
+    act: &mut dyn FnMut(u32),
+) -> anyhow::Result<Option<Measurement>> {
     let (began, clock) = (Instant::now(), SystemTime::now());
-    let (outcome, observation) = match attempt(rig, execution, interrupt) {
+    let (outcome, observation) = match attempt(rig, execution, interrupt, act) {
         Ok(observation) => (Outcome::Completed, Some(observation)),
         Err(Stop::Failed { stage, reason }) => (Outcome::Failed { stage, reason }, None),
         Err(Stop::Interrupted) => return Ok(None),
@@ -59,12 +69,18 @@ pub(crate) fn execute(
     }))
 }
 
-fn attempt(rig: &Rig<'_>, execution: &Execution, interrupt: &mut Interrupt) -> Result<Observation, Stop> {
+fn attempt(
+    rig: &Rig<'_>,
+    execution: &Execution,
+    interrupt: &mut Interrupt,
+    act: &mut dyn FnMut(u32),
+) -> Result<Observation, Stop> {
     let Execution { iteration, cell, .. } = execution;
     let (server, client, scenario) = rig.parts(cell).map_err(Stop::Broken)?;
     let launch = Launch { listen: rig.listen, core: rig.cores.server };
     let mut live = LiveServer::launch(&server.built, cell.lane, launch, interrupt)?;
     let request = request(rig.study, scenario, cell, *iteration, &live);
+    act(live.process.id());
     match measure(client, &request, rig.cores.client, &mut live, interrupt) {
         Ok((observation, client)) => {
             // A server that froze near the end of a window is missed by a client that waits longer than that for a message.

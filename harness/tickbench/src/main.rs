@@ -14,6 +14,7 @@ mod derive;
 mod environment;
 mod execute;
 mod feed;
+mod injection;
 mod interrupt;
 mod launch;
 mod limits;
@@ -23,11 +24,14 @@ mod plan;
 mod process;
 mod program;
 mod progress;
+mod resolution;
 mod root;
 mod run;
+mod selftest;
 mod start;
 mod study;
 mod system;
+mod table;
 mod verify;
 
 use std::process::ExitCode;
@@ -62,6 +66,8 @@ fn act(cli: Cli) -> anyhow::Result<Ended> {
         Command::List => list::list(&root()?),
         Command::Verify(wishes) => verify::command(&root()?, &wishes),
         Command::Report { run } => derive::command(&run),
+        Command::Selftest(wishes) => selftest::command(&root()?, &wishes),
+        Command::Resolution(wishes) => resolution::command(&root()?, &wishes),
         Command::Capture(wishes) => capture::capture(&wishes),
         Command::Completions { shell } => cli::completions(shell),
         Command::Man => cli::man(),

@@ -115,11 +115,11 @@ struct Subject<'a> {
 }
 
 /// A run whose folder exists.
-struct Kept {
-    folder: RunFolder,
-    environment: Environment,
-    done: Vec<Measurement>,
-    spent: Spent,
+pub(crate) struct Kept {
+    pub(crate) folder: RunFolder,
+    pub(crate) environment: Environment,
+    pub(crate) done: Vec<Measurement>,
+    pub(crate) spent: Spent,
 }
 
 impl Subject<'_> {
@@ -178,7 +178,7 @@ fn measuring_ns(done: &[Measurement]) -> u64 {
 }
 
 /// Executes what is left of the plan, keeping each measurement as it is made.
-fn carry_out(
+pub(crate) fn carry_out(
     rig: &Rig<'_>,
     plan: &Plan,
     kept: &mut Kept,
