@@ -11,9 +11,7 @@ fn harm_that_nobody_notices_is_missed_and_the_exit_code_says_so() {
     let output = project.tickbench(&["selftest", "--only", "drop,skew-back"]);
     assert_code(&output, 1);
     let shown = stdout(&output);
-    for words in
-        ["40 missing", "no complaint", "(attempt 3 of 3)", "2 of 2 were missed: drop, skew-back"]
-    {
+    for words in ["40 missing", "no complaint", "(attempt 3 of 3)", "2 of 2 were missed: drop, skew-back"] {
         assert!(shown.contains(words), "{words:?} is missing from: {shown}");
     }
     assert_eq!(shown.matches("MISSED").count(), 2, "{shown}");

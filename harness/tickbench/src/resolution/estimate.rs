@@ -31,7 +31,7 @@ const TAILS: [Tail; 2] = [
     ("hiccups apart", |seen| seen.delivery_cleaned_ns.as_ref()),
 ];
 
-const COLUMNS: Columns<8> = Columns { widths: [13, 7, 9, 12, 11, 12, 11, 7] };
+const COLUMNS: Columns<8> = Columns { widths: [13, 8, 8, 10, 10, 12, 10, 5] };
 
 /// How surely one delay is found in one quantile.
 #[derive(Debug, Serialize)]
@@ -79,7 +79,7 @@ pub(super) fn print(folder: &RunFolder) -> anyhow::Result<()> {
          which the delay is judged as higher.\n8 % are expected where nothing was injected.\n",
         scenario.rate_per_s, study.iterations, scenario.window_ms
     );
-    let heads = ["delivery", "", "injected", "without", "with", "difference", "difference", "found"];
+    let heads = ["delivery", "quantile", "injected", "without", "with", "difference", "", "found"];
     print!("{}{}", COLUMNS.row(heads), COLUMNS.rule());
     for line in &lines {
         print!("{}", line.row());
@@ -152,19 +152,23 @@ fn compare(
 
 impl Line {
     fn row(&self) -> String {
-        let us = |ns: f64| format!("{:.3} µs", ns / 1e3);
         let difference = self.with_ns - self.without_ns;
         COLUMNS.row([
             self.tail,
             self.quantile,
             &format!("{} ns", self.delay_ns),
-            &us(self.without_ns),
-            &us(self.with_ns),
+            &shown(self.without_ns),
+            &shown(self.with_ns),
             &format!("{difference:+.0} ns"),
             &format!("{:+.1} %", 100.0 * difference / self.without_ns),
             &format!("{:.0} %", 100.0 * self.found),
         ])
     }
+}
+
+/// Nanoseconds, to a thousandth of what they are told in.
+fn shown(ns: f64) -> String {
+    if ns < 1e6 { format!("{:.3} µs", ns / 1e3) } else { format!("{:.3} ms", ns / 1e6) }
 }
 
 /// For each tail and quantile, the delay from which on all are found. `lines` come in the order of the delays.

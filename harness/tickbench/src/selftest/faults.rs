@@ -22,33 +22,28 @@ const STALLS_FOUND: f64 = 0.9;
 /// By how much a count over a whole stream may miss: when it began and ended is known to some milliseconds.
 const COUNT_TOLERANCE: f64 = 0.1;
 
-/// A time spent in every send moves the median of delivery by as much.
+/// A time spent in every send moves the median of delivery by as much. Of several executions the quickest of each kind are
+/// compared: what the machine does to a median makes it longer, never shorter.
 pub(super) fn delay(subject: &mut Subject<'_>) -> anyhow::Result<Finding> {
     let expected = format!("median of delivery {} ± 10 % higher", shown(DELAY_NS));
-    let mut medians: [Vec<u64>; 2] = Default::default();
+    let mut medians = [u64::MAX; 2];
     for _ in 0..PAIRS {
-        for (medians, ns) in medians.iter_mut().zip([0, DELAY_NS]) {
+        for (median, ns) in medians.iter_mut().zip([0, DELAY_NS]) {
             let stream =
                 Stream { window_ms: 200, faults: vec![format!("delay={ns}ns")], ..Stream::default() };
             match subject.stream(&stream)? {
-                Ok(seen) => medians.push(present(seen.delivery_ns.as_ref())?.p50),
+                Ok(seen) => *median = (*median).min(present(seen.delivery_ns.as_ref())?.p50),
                 Err(failed) => return Ok(Finding::failed(expected, &failed)),
             }
         }
     }
-    let [before, after] = medians.map(middle);
+    let [before, after] = medians;
     let rise = after as f64 - before as f64;
     Ok(Finding {
         expected,
         seen: format!("{} → {}: {:.1} µs", shown(before), shown(after), rise / 1e3),
         caught: (rise - DELAY_NS as f64).abs() <= DELAY_TOLERANCE * DELAY_NS as f64,
     })
-}
-
-/// The middle one of an odd number of values.
-fn middle(mut values: Vec<u64>) -> u64 {
-    let middle = values.len() / 2;
-    *values.select_nth_unstable(middle).1
 }
 
 /// Now and then a send takes longer.
@@ -227,10 +222,5 @@ mod tests {
         assert!(!caught(samples(550, Some(0))));
         assert!(judge_stalls(&stalls, &samples(60, None), &samples(550, None)).caught);
         assert!(!judge_stalls(&stalls, &samples(60, None), &samples(60, None)).caught);
-    }
-
-    #[test]
-    fn the_middle_of_five() {
-        assert_eq!(middle(vec![9, 1, 7, 3, 5]), 5);
     }
 }

@@ -45,10 +45,8 @@ pub(super) const PROBES: &[Probe] = &[
     },
     Probe {
         name: "stall-100us",
-        done: "100 µs were spent before each 100th send",
-        run: |subject| {
-            faults::stall(subject, &faults::Stalls { ns: 100_000, every: 100, rate_per_s: 10_000 })
-        },
+        done: "100 µs were spent before each 10th send",
+        run: |subject| faults::stall(subject, &faults::Stalls { ns: 100_000, every: 10, rate_per_s: 10_000 }),
     },
     Probe {
         name: "stall-5ms",
