@@ -116,7 +116,7 @@ pub(crate) fn ratio(one: &Figure, other: &Figure) -> Figure {
 
 /// The two-sided p of a log ratio of merged quantiles. They have no value of their own in each iteration to rank: the log
 /// ratio is taken as normal, as wide as it came out over the resamples.
-fn normal_p(log_ratio: f64, resampled: &[f64]) -> f64 {
+pub(crate) fn normal_p(log_ratio: f64, resampled: &[f64]) -> f64 {
     let logs: Vec<f64> = resampled.iter().map(|ratio| ratio.ln()).collect();
     let mean = logs.iter().sum::<f64>() / logs.len() as f64;
     let deviation =

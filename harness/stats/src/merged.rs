@@ -6,7 +6,7 @@ use crate::resample::Resamples;
 
 /// Resamples behind the interval of a merged quantile. Each walks a tail, and 500 place the ends of an interval to within a
 /// few hundredths of its width (Efron and Tibshirani, chapter 13, on how many).
-const MERGED_RESAMPLES: usize = 500;
+pub(crate) const MERGED_RESAMPLES: usize = 500;
 
 /// Histograms of one figure over the iterations of a cell, merged and still apart: each bucket knows its iteration.
 pub(crate) struct Merged {
@@ -86,7 +86,8 @@ impl Merged {
         curve
     }
 
-    fn weighted_quantile(&self, q: f64, weight: impl Fn(usize) -> u64) -> Option<u64> {
+    /// The quantile where each iteration counts so many times.
+    pub(crate) fn weighted_quantile(&self, q: f64, weight: impl Fn(usize) -> u64) -> Option<u64> {
         let total: u64 = self.samples.iter().enumerate().map(|(at, &samples)| weight(at) * samples).sum();
         let above = total.checked_sub(rank(q, total))?;
         let mut passed = 0;

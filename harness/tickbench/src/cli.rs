@@ -10,6 +10,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::Ended;
 use crate::cores::CorePair;
+use crate::resolution::ResolutionArgs;
+use crate::selftest::SelftestArgs;
 
 /// Which WebSocket framework should carry your market data? Runs each as a pinned process, measures it over interleaved
 /// iterations, and writes a report with graphs.
@@ -42,6 +44,10 @@ pub(crate) enum Command {
         #[arg(value_name = "DIR")]
         run: PathBuf,
     },
+    /// Do known harm to a stream, thing by thing, and see whether each is caught and named.
+    Selftest(SelftestArgs),
+    /// Measure the smallest difference that this machine can tell apart.
+    Resolution(ResolutionArgs),
     /// Record a WebSocket session, to be replayed with `run --feed`.
     Capture(CaptureArgs),
     /// Print a completion script.

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use tickbench_record::{CoreHiccups, Cores};
 
 use crate::system;
@@ -27,6 +27,18 @@ impl FromStr for CorePair {
             return Err("server and client on one core would measure each other: name two cores".into());
         }
         Ok(pair)
+    }
+}
+
+impl Placement {
+    /// Keeps the harness on its own cores, where the others are pinned to theirs.
+    pub(crate) fn move_harness(&self) -> anyhow::Result<()> {
+        match self.cores.server {
+            Some(_) => {
+                system::pin_self(&self.cores.harness).context("failed to move the harness to its own cores")
+            }
+            None => Ok(()),
+        }
     }
 }
 

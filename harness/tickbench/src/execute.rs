@@ -36,7 +36,7 @@ pub(crate) struct Rig<'a> {
     /// From which gap on the client's core was away, where that is known.
     pub(crate) hiccup_ns: Option<u64>,
     /// How the servers' core is kept awake, or why it cannot be.
-    pub(crate) waker: Result<Waker, String>,
+    pub(crate) waker: &'a Result<Waker, String>,
 }
 
 /// Executes a cell once; `None` where the user ended it. A failure of server or client is a measurement too.
@@ -45,8 +45,18 @@ pub(crate) fn execute(
     execution: &Execution,
     interrupt: &mut Interrupt,
 ) -> anyhow::Result<Option<Measurement>> {
+    execute_under(rig, execution, interrupt, &mut |_| {})
+}
+
+/// As [`execute`]; tells `act` the server's process directly before the client starts, so that something can be done to it meanwhile.
+pub(crate) fn execute_under(
+    rig: &Rig<'_>,
+    execution: &Execution,
+    interrupt: &mut Interrupt,
+    act: &mut dyn FnMut(u32),
+) -> anyhow::Result<Option<Measurement>> {
     let (began, clock) = (Instant::now(), SystemTime::now());
-    let (outcome, observation) = match attempt(rig, execution, interrupt) {
+    let (outcome, observation) = match attempt(rig, execution, interrupt, act) {
         Ok(observation) => (Outcome::Completed, Some(observation)),
         Err(Stop::Failed { stage, reason }) => (Outcome::Failed { stage, reason }, None),
         Err(Stop::Interrupted) => return Ok(None),
@@ -65,7 +75,12 @@ pub(crate) fn execute(
     }))
 }
 
-fn attempt(rig: &Rig<'_>, execution: &Execution, interrupt: &mut Interrupt) -> Result<Observation, Stop> {
+fn attempt(
+    rig: &Rig<'_>,
+    execution: &Execution,
+    interrupt: &mut Interrupt,
+    act: &mut dyn FnMut(u32),
+) -> Result<Observation, Stop> {
     let Execution { iteration, cell, .. } = execution;
     let (server, client, scenario) = rig.parts(cell).map_err(Stop::Broken)?;
     // Before the server: what the spinner does to its core, it does to the whole life of the server.
@@ -77,6 +92,7 @@ fn attempt(rig: &Rig<'_>, execution: &Execution, interrupt: &mut Interrupt) -> R
         server_gaps: awake.as_ref().map(Awake::gaps),
         ..request(rig.study, scenario, cell, *iteration, &live)
     };
+    act(live.process.id());
     match measure(client, &request, rig.cores.client, &mut live, interrupt) {
         Ok((observation, client)) => {
             // A server that froze near the end of a window is missed by a client that waits longer than that for a message.

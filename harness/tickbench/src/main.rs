@@ -17,6 +17,7 @@ mod derive;
 mod environment;
 mod execute;
 mod feed;
+mod injection;
 mod interrupt;
 mod launch;
 mod limits;
@@ -28,11 +29,14 @@ mod process;
 mod program;
 mod programs;
 mod progress;
+mod resolution;
 mod root;
 mod run;
+mod selftest;
 mod start;
 mod study;
 mod system;
+mod table;
 mod verify;
 
 use std::process::ExitCode;
@@ -69,6 +73,8 @@ fn act(cli: Cli) -> anyhow::Result<Ended> {
         Command::Control(wishes) => control::command(&root()?, &wishes),
         Command::Preflight(wishes) => preflight::command(&root()?, &wishes),
         Command::Report { run } => derive::command(&run),
+        Command::Selftest(wishes) => selftest::command(&root()?, &wishes),
+        Command::Resolution(wishes) => resolution::command(&root()?, &wishes),
         Command::Capture(wishes) => capture::capture(&wishes),
         Command::Completions { shell } => cli::completions(shell),
         Command::Man => cli::man(),

@@ -36,6 +36,9 @@ pub(crate) struct Server {
     /// Whether this is the floor that the others are shown as ratios to.
     #[serde(default)]
     pub(crate) baseline: bool,
+    /// Whether it does wrong on purpose when it is told to with `--inject`.
+    #[serde(default)]
+    pub(crate) injects: bool,
 }
 
 /// A client as the manifest tells it.
@@ -107,6 +110,14 @@ impl Manifest {
 
     pub(crate) fn baseline(&self) -> Option<&Server> {
         self.servers.iter().find(|server| server.baseline)
+    }
+
+    /// The first server that does wrong on purpose.
+    pub(crate) fn injecting(&self) -> anyhow::Result<&Server> {
+        self.servers.iter().find(|server| server.injects).context(
+            "no server in servers/servers.toml takes --inject: mark one that does with `injects = true` (servers/TUNING.md \
+             says what it must do)",
+        )
     }
 
     pub(crate) fn names(&self) -> Vec<String> {

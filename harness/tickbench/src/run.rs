@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::root::Root;
 use crate::start::{Before, Start, rfc3339};
 use crate::study::let_sleep;
-use crate::{derive, limits, system};
+use crate::{derive, limits};
 
 /// `tickbench run`.
 pub(crate) fn run(root: &Root, args: &RunArgs) -> anyhow::Result<Ended> {
@@ -59,19 +59,16 @@ pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<Run
     let plan = Plan::new(&study, programs.cells(&study));
     let subject = Subject { root, found: &found, programs: &programs, open_files, manifest: &manifest };
     let mut kept = subject.keep(before, &study, spent)?;
-    let cores = &found.placement.cores;
-    if cores.server.is_some() {
-        system::pin_self(&cores.harness).context("failed to move the harness to its own cores")?;
-    }
+    found.placement.move_harness()?;
     kept.environment.warnings.iter().for_each(|warning| progress.say(&format!("note: {warning}")));
     let rig = Rig {
         study: &study,
         servers: &programs.with_control(&study),
         clients: &programs.clients,
-        cores,
+        cores: &found.placement.cores,
         listen: args.listen.0,
         hiccup_ns: found.hiccup_ns(),
-        waker: found.waker,
+        waker: &found.waker,
     };
     let progress = carry_out(&rig, &plan, &mut kept, &mut interrupt, progress)?;
     progress.end();
@@ -139,11 +136,11 @@ struct Subject<'a> {
 }
 
 /// A run whose folder exists.
-struct Kept {
-    folder: RunFolder,
-    environment: Environment,
-    done: Vec<Measurement>,
-    spent: Spent,
+pub(crate) struct Kept {
+    pub(crate) folder: RunFolder,
+    pub(crate) environment: Environment,
+    pub(crate) done: Vec<Measurement>,
+    pub(crate) spent: Spent,
 }
 
 impl Subject<'_> {
@@ -175,11 +172,7 @@ impl Subject<'_> {
         environment.clients = programs.clients.iter().map(|client| client.built.record.clone()).collect();
         environment.skipped.clone_from(&programs.skipped);
         environment.baseline = self.baseline();
-        environment.warnings.extend_from_slice(&found.warnings);
-        environment.findings.clone_from(&found.findings);
-        environment.hiccups.clone_from(&found.hiccups);
-        environment.clocks = found.clocks;
-        environment.ceilings.clone_from(&found.ceilings);
+        found.note(&mut environment);
         environment
     }
 
@@ -206,7 +199,7 @@ fn measuring_ns(done: &[Measurement]) -> u64 {
 }
 
 /// Executes what is left of the plan, keeping each measurement as it is made.
-fn carry_out(
+pub(crate) fn carry_out(
     rig: &Rig<'_>,
     plan: &Plan,
     kept: &mut Kept,

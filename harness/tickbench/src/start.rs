@@ -123,7 +123,7 @@ fn short(server: &BuiltServer) -> String {
 }
 
 /// `YYYY-MM-DDTHH-MM-SSZ`, in UTC: sorts by time, and every file system takes it.
-fn folder_name(now: SystemTime) -> String {
+pub(crate) fn folder_name(now: SystemTime) -> String {
     rfc3339(now).replace(':', "-")
 }
 

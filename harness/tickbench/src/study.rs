@@ -61,6 +61,11 @@ pub(crate) fn resumed(args: &RunArgs, recorded: Study) -> anyhow::Result<Study> 
     }
 }
 
+/// The default study, as it is embedded.
+pub(crate) fn embedded() -> anyhow::Result<Study> {
+    Study::from_toml(DEFAULT).context("failed to read the embedded study")
+}
+
 fn base(args: &RunArgs) -> anyhow::Result<Study> {
     let Some(path) = &args.study else {
         let text = match (args.quick, &args.control_alone) {
@@ -160,7 +165,7 @@ fn check_servers(study: &Study, manifest: &Manifest) -> anyhow::Result<()> {
 }
 
 /// A seed that nobody chose: short enough to be typed again.
-fn draw_seed() -> u64 {
+pub(crate) fn draw_seed() -> u64 {
     RandomState::new().hash_one(std::process::id()) & 0xffff_ffff
 }
 

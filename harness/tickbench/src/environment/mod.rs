@@ -12,6 +12,7 @@ use crate::cores::Placement;
 use crate::preflight::is_quick_clock;
 use crate::program::quoted;
 use crate::root::Root;
+use crate::selftest;
 use crate::start::rfc3339;
 
 /// Load average above which something else ran on the machine.
@@ -33,6 +34,7 @@ pub(crate) fn of_run(root: &Root, placement: &Placement, open_files: Option<u64>
         machine,
         cores: placement.cores.clone(),
         warnings: warnings.into_iter().map(|warning| sentence(&warning)).collect(),
+        self_test: selftest::last(root),
         ..Environment::default()
     }
 }

@@ -133,6 +133,15 @@ impl Preflight {
         })
     }
 
+    /// Adds all this to a run's records.
+    pub(crate) fn note(&self, environment: &mut Environment) {
+        environment.warnings.extend_from_slice(&self.warnings);
+        environment.findings.clone_from(&self.findings);
+        environment.hiccups.clone_from(&self.hiccups);
+        environment.clocks = self.clocks;
+        environment.ceilings.clone_from(&self.ceilings);
+    }
+
     /// From which gap on the client's core was away, where that core was watched.
     pub(crate) fn hiccup_ns(&self) -> Option<u64> {
         threshold_ns(&self.hiccups, self.placement.cores.client?)

@@ -56,6 +56,13 @@ impl Project {
         project
     }
 
+    /// A project whose only server is said to do wrong on purpose, and does not.
+    pub(crate) fn injecting() -> Project {
+        let project = Project::sound();
+        project.write("servers/servers.toml", &(project.server("one", "fine") + "injects = true\n"));
+        project
+    }
+
     /// The manifest's entry of a server.
     pub(crate) fn server(&self, name: &str, mode: &str) -> String {
         std::fs::create_dir_all(self.path().join("servers").join(name)).unwrap();
