@@ -6,11 +6,11 @@
 
 use tickbench_record::{Distribution, DistributionError, samples_needed};
 
-use crate::Paired;
 use crate::compare::{FAMILY_ERROR, normal_p};
 use crate::merged::{MERGED_RESAMPLES, Merged};
 use crate::random::SplitMix64;
 use crate::resample::{Tables, interval, median};
+use crate::signed_rank;
 
 /// Studies that are drawn: a share of 0.9 of them is known to ± 0.04.
 pub const STUDIES: usize = 200;
@@ -60,12 +60,19 @@ pub fn detection(
     Ok(by_merging(q, &merged(one)?, &merged(other)?, one.len(), seed))
 }
 
+/// As [`Paired`](crate::Paired) judges, and no more of it than the verdict takes.
 fn by_iteration(one: &[f64], other: &[f64], seed: u64) -> Option<Detection> {
-    let tables = Tables::new(seed);
+    let resamples = Tables::new(seed).over(one.len());
     let found = share_of_studies(one.len(), seed, |drawn| {
         let of = |values: &[f64]| -> Vec<f64> { drawn.iter().map(|&at| values[at]).collect() };
-        Paired::with(&of(one), &of(other), &tables)
-            .is_some_and(|paired| paired.p < FAMILY_ERROR && paired.ratio.low > 1.0)
+        let (one, other) = (of(one), of(other));
+        let differences: Vec<f64> =
+            one.iter().zip(&other).map(|(one, other)| one.ln() - other.ln()).collect();
+        let lowest_ratio = || {
+            let medians = resamples.paired_medians(&one).into_iter().zip(resamples.paired_medians(&other));
+            interval(medians.map(|(one, other)| one / other).collect()).map(|(low, _)| low)
+        };
+        signed_rank::p_two_sided(&differences) < FAMILY_ERROR && lowest_ratio().is_some_and(|low| low > 1.0)
     });
     Some(Detection { one_ns: median(one)?, other_ns: median(other)?, found })
 }
@@ -139,6 +146,20 @@ mod tests {
         assert!(large.found > 0.99 && (250.0..350.0).contains(&(large.one_ns - large.other_ns)), "{large:?}");
         assert!(found(0.5, p50, [0, 0]).found < 0.5);
         assert_eq!(found(0.5, p50, [0, 300]).found, 0.0, "lower is not higher");
+    }
+
+    /// Series that differ by the same in every iteration, or by nothing: every study of them must judge as the whole is judged.
+    #[test]
+    fn a_clear_verdict_is_that_of_the_comparison() {
+        for (ns, higher) in [(300, true), (0, false)] {
+            let (one, other) = (series(ns, 400, 1), series(0, 400, 1));
+            let p50 = |series: &[Distribution]| -> Vec<f64> {
+                series.iter().map(|figure| figure.p50 as f64).collect()
+            };
+            let paired = crate::Paired::of(&p50(&one), &p50(&other), 3).unwrap();
+            assert_eq!(paired.p < FAMILY_ERROR && paired.ratio.low > 1.0, higher);
+            assert_eq!(by_iteration(&p50(&one), &p50(&other), 3).unwrap().found, f64::from(u8::from(higher)));
+        }
     }
 
     #[test]
