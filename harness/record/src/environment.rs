@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CONTROL, Ceiling, Client, ClockCheck, CoreHiccups};
+use crate::{Ceiling, Client, ClockCheck, CoreHiccups};
 
 /// Everything besides the study that a figure depends on. What could not be read is `None`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -88,10 +88,9 @@ pub struct Spent {
 }
 
 impl Environment {
-    /// The names of the servers that gather messages by themselves, also under the name of their control.
+    /// The names of the servers that gather messages by themselves.
     pub fn coalescing(&self) -> Vec<String> {
-        let coalescing = self.servers.iter().filter(|server| server.coalesces);
-        coalescing.flat_map(|server| [server.name.clone(), format!("{}{CONTROL}", server.name)]).collect()
+        self.servers.iter().filter(|server| server.coalesces).map(|server| server.name.clone()).collect()
     }
 }
 

@@ -6,14 +6,18 @@
 //! that of the merged histogram; its interval comes from merging anew the iterations of each resample. A quantile that
 //! even all samples together do not support is absent.
 
+mod audit;
 mod compare;
+mod context;
 mod doubt;
+mod effect;
 mod executions;
 mod figure;
 mod holm;
 mod merged;
 mod metric;
 mod pair;
+mod parallel;
 mod power;
 mod random;
 mod ranking;
@@ -21,12 +25,19 @@ mod resample;
 mod signed_rank;
 mod summarize;
 mod summary;
+mod trend;
 mod usage;
 
+#[cfg(test)]
+mod oracle;
+
+pub use audit::{Audit, Check};
 pub use compare::FAMILY_ERROR;
-pub use doubt::{CLIENT_BUSY, Doubt, SERVER_BUSY};
+pub use context::Context;
+pub use doubt::{CLIENT_BUSY, CLIENT_HEADROOM, Doubt, SERVER_BUSY};
+pub use metric::Metric;
 pub use pair::Paired;
 pub use power::{Detection, STUDIES, detection};
 pub use ranking::Place;
 pub use summarize::SummaryError;
-pub use summary::{CellSummary, Comparison, Estimate, Failure, Metric, Series, Summary, Verdict};
+pub use summary::{CellSummary, Comparison, Estimate, Failure, Floor, Series, Summary, Verdict};

@@ -1,7 +1,7 @@
 //! `tickbench control`: one server against itself. What differs is the machine's noise, and a verdict is a false one.
 
 use tickbench_record::{CONTROL, Study};
-use tickbench_stats::{Comparison, Verdict};
+use tickbench_stats::{Floor, Verdict};
 
 use crate::Ended;
 use crate::cli::{ControlArgs, RunArgs};
@@ -13,10 +13,10 @@ use crate::{derive, run};
 pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<Ended> {
     let Some(folder) = run::keep_run(root, &args.of_run())? else { return Ok(Ended::Wanting) };
     let summary = derive::summary(&folder)?;
-    let controls: Vec<&Comparison> = summary.comparisons.iter().filter(|one| is_control(one)).collect();
-    print!("\n{}", shown(&controls));
-    let alarms = controls.iter().filter(|one| one.verdict != Verdict::NoDifference).count();
-    match (controls.len(), alarms) {
+    let floors = &summary.floors;
+    print!("\n{}", shown(floors));
+    let alarms = floors.iter().filter(|one| one.verdict != Verdict::NoDifference).count();
+    match (floors.len(), alarms) {
         (0, _) => println!("nothing could be compared: too few iterations completed, or too few samples"),
         (all, 0) => println!("no difference in {all} comparisons of the server with itself, as it should be"),
         (all, _) => println!(
@@ -24,7 +24,7 @@ pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<Ended> 
              is now; `tickbench preflight` says what to do about it"
         ),
     }
-    Ok(if controls.is_empty() || alarms > 0 { Ended::Wanting } else { Ended::Fine })
+    Ok(if floors.is_empty() || alarms > 0 { Ended::Wanting } else { Ended::Fine })
 }
 
 impl ControlArgs {
@@ -67,15 +67,9 @@ pub(crate) fn of_servers(names: &[String], manifest: &Manifest) -> Option<String
     plain_ones().find(|name| Some(name.as_str()) != baseline).or_else(|| plain_ones().next()).cloned()
 }
 
-fn is_control(comparison: &Comparison) -> bool {
-    let Comparison { server, baseline, .. } = comparison;
-    let twice = |one: &str, other: &str| one.strip_suffix(CONTROL) == Some(other);
-    twice(server, baseline) || twice(baseline, server)
-}
-
-/// The ratio of each metric of each question with its interval, and by how much it could be off at most.
-fn shown(controls: &[&Comparison]) -> String {
-    let rows: Vec<[String; 3]> = controls.iter().map(|one| row(one)).collect();
+/// The ratio of each metric of each question with its interval, and the smallest difference that follows from it.
+fn shown(floors: &[Floor]) -> String {
+    let rows: Vec<[String; 3]> = floors.iter().map(row).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (first, second) = (width(0), width(1));
     rows.iter()
@@ -83,17 +77,17 @@ fn shown(controls: &[&Comparison]) -> String {
         .collect()
 }
 
-fn row(comparison: &Comparison) -> [String; 3] {
-    let ratio = &comparison.ratio;
-    let metric = serde_json::to_string(&comparison.metric).unwrap_or_default();
-    let floor = 100.0 * (ratio.high / ratio.estimate - 1.0).max(1.0 - ratio.low / ratio.estimate);
-    let verdict = match comparison.verdict {
+fn row(floor: &Floor) -> [String; 3] {
+    let Floor { ratio, .. } = floor;
+    let metric = serde_json::to_string(&floor.metric).expect("a metric is a word");
+    let verdict = match floor.verdict {
         Verdict::NoDifference => "",
         Verdict::Lower | Verdict::Higher => "  DIFFERENT",
     };
+    let (percent, interval) = (100.0 * floor.floor, format!("[{:.4}, {:.4}]", ratio.low, ratio.high));
     [
-        comparison.question.clone(),
+        floor.question.clone(),
         metric.trim_matches('"').into(),
-        format!("{:.4} [{:.4}, {:.4}]  ± {floor:.2} %{verdict}", ratio.estimate, ratio.low, ratio.high),
+        format!("{:.4} {interval}  tells {percent:.2} % apart{verdict}", ratio.estimate),
     ]
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tickbench_graphs::{Chart, Options};
 use tickbench_record::RunFolder;
 use tickbench_report::Figure;
-use tickbench_stats::Summary;
+use tickbench_stats::{Context, Summary};
 
 use crate::Ended;
 
@@ -43,8 +43,8 @@ pub(crate) fn derive(folder: &RunFolder) -> anyhow::Result<String> {
 
 /// What a run comes to.
 pub(crate) fn summary(folder: &RunFolder) -> anyhow::Result<Summary> {
-    let coalescing = folder.environment()?.coalescing();
-    Ok(Summary::of(&folder.study()?, &folder.measurements()?, &coalescing)?)
+    let context = Context::of(&folder.environment()?);
+    Ok(Summary::of(&folder.study()?, &folder.measurements()?, &context)?)
 }
 
 fn path_of(chart: &Chart) -> String {
