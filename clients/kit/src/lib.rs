@@ -9,6 +9,8 @@
 mod clock;
 mod failure;
 mod flags;
+mod hiccup;
+mod preemption;
 mod query;
 mod recorder;
 mod sampler;
@@ -19,6 +21,8 @@ pub mod usage;
 pub use clock::monotonic_ns;
 pub use failure::Failure;
 pub use flags::MeasureFlags;
+pub use hiccup::{Brought, LEAST_THRESHOLD_NS};
+pub use preemption::involuntary_switches;
 pub use query::ticks_target;
 pub use recorder::{Question, Recorder, Sequence};
 pub use sampler::UsageSampler;

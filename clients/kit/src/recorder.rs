@@ -50,7 +50,11 @@ pub struct Recorder {
     lag: Tally,
     /// Delivery or, for echo, round trip.
     transit: Tally,
+    /// The part of it that the client's core may have delayed.
+    aside: Tally,
     response: Tally,
+    /// Whether what is read now may have waited for the client's core to come back.
+    in_doubt: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -74,14 +78,16 @@ impl Recorder {
             first_disorder: None,
             lag: Tally::new(),
             transit: Tally::new(),
+            aside: Tally::new(),
             response: Tally::new(),
+            in_doubt: false,
         }
     }
 
     /// Forgets all that was recorded and follows only the sequences until [`resume`](Recorder::resume).
     pub(crate) fn pause(&mut self) {
         (self.received, self.bytes, self.reads, self.negative) = (0, 0, 0, 0);
-        for histogram in [&mut self.lag, &mut self.transit, &mut self.response] {
+        for histogram in [&mut self.lag, &mut self.transit, &mut self.aside, &mut self.response] {
             histogram.reset();
         }
         self.recording = false;
@@ -90,6 +96,11 @@ impl Recorder {
     /// Records from now on.
     pub(crate) fn resume(&mut self) {
         self.recording = true;
+    }
+
+    /// From now on, what is recorded is set apart, or no longer.
+    pub(crate) fn doubt(&mut self, in_doubt: bool) {
+        self.in_doubt = in_doubt;
     }
 
     /// Messages recorded so far.
@@ -116,7 +127,7 @@ impl Recorder {
         }
         self.received += 1;
         self.bytes += bytes as u64;
-        record(&mut self.transit, stamps.sent_ns, received_ns, &mut self.negative);
+        self.transit(stamps.sent_ns, received_ns);
         if self.question == Question::Paced {
             record(&mut self.lag, stamps.due_ns, stamps.sent_ns, &mut self.negative);
             record(&mut self.response, stamps.due_ns, received_ns, &mut self.negative);
@@ -131,7 +142,22 @@ impl Recorder {
         }
         self.received += 1;
         self.bytes += bytes as u64;
+        self.transit(sent_ns, received_ns);
+    }
+
+    #[inline(always)]
+    fn transit(&mut self, sent_ns: u64, received_ns: u64) {
         record(&mut self.transit, sent_ns, received_ns, &mut self.negative);
+        if self.in_doubt {
+            self.set_aside(sent_ns, received_ns);
+        }
+    }
+
+    #[cold]
+    fn set_aside(&mut self, sent_ns: u64, received_ns: u64) {
+        if let Some(ns) = received_ns.checked_sub(sent_ns) {
+            self.aside.record(ns);
+        }
     }
 
     #[cold]
@@ -143,6 +169,12 @@ impl Recorder {
         } else {
             self.reordered += 1;
         }
+    }
+
+    /// Delivery or, for echo, round trip, less what was set apart; and how much that was.
+    pub(crate) fn cleaned(&self) -> (Option<Distribution>, u64) {
+        let cleaned = self.transit.without(&self.aside);
+        (Distribution::of(&cleaned.histogram()), self.aside.count())
     }
 
     /// What was seen in a window of `elapsed_ns`, the last `silent_ns` of which brought nothing, if the sequences were whole
