@@ -70,9 +70,9 @@ enum Doubt {
     InTheNext,
 }
 
-/// Watches the core of a spinning client. It is told each reading of the clock, and reads none itself.
+/// Watches the core of a thread that spins. It is told each reading of the clock, and reads none itself.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub struct Watch {
     /// The end of the last own work, or of the last call, whichever is later.
     since_ns: u64,
     doubt: Doubt,
@@ -82,7 +82,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Watches from `now_ns` on for gaps of more than `threshold_ns`.
-    pub(crate) fn new(threshold_ns: u64, preemption: Preemption, now_ns: u64) -> Watch {
+    pub fn new(threshold_ns: u64, preemption: Preemption, now_ns: u64) -> Watch {
         let seen = Hiccups { threshold_ns, ..Hiccups::default() };
         Watch { since_ns: now_ns, doubt: Doubt::Over, preemption, seen }
     }
@@ -96,7 +96,7 @@ impl Watch {
     /// A call that does not sleep ended at `now_ns`. Tells whether the core was away since the last reading: what is recorded
     /// from now on is then in doubt, until [`poll_ended`](Watch::poll_ended) says otherwise.
     #[inline]
-    pub(crate) fn call_ended(&mut self, now_ns: u64, brought: Brought) -> bool {
+    pub fn call_ended(&mut self, now_ns: u64, brought: Brought) -> bool {
         let gap_ns = now_ns.saturating_sub(self.since_ns);
         self.since_ns = now_ns;
         gap_ns > self.seen.threshold_ns + brought.allowance_ns() && self.note(gap_ns)
@@ -138,7 +138,7 @@ impl Watch {
     }
 
     /// The gaps since the window began; how many samples were set apart is not known here.
-    pub(crate) fn seen(&self) -> Hiccups {
+    pub fn seen(&self) -> Hiccups {
         self.seen
     }
 }

@@ -2,8 +2,8 @@
 
 /// What a gap in this thread may have been besides the machine's doing.
 #[derive(Debug)]
-pub(crate) enum Preemption {
-    /// The server cannot run on this core: whoever did was no part of what is measured.
+pub enum Preemption {
+    /// There is no server that can run on this core: whoever did was no part of what is measured.
     NotByTheServer,
     /// It might have been the server, where this thread was switched out: so many times until the last look.
     Perhaps(u64),
@@ -12,7 +12,7 @@ pub(crate) enum Preemption {
 impl Preemption {
     /// What can be told about the process `server`, which every thread of it must bear out.
     pub(crate) fn by(server: Option<u32>) -> Preemption {
-        match server.map(|pid| system::may_share_a_core(pid)) {
+        match server.map(system::may_share_a_core) {
             Some(Ok(false)) => Preemption::NotByTheServer,
             // What cannot be read is not excluded.
             _ => Preemption::Perhaps(involuntary_switches()),

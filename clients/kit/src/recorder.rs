@@ -4,6 +4,7 @@ use tickbench_protocol::Stamps;
 use tickbench_record::{Distribution, Job, Observation, Request, Stage};
 
 use crate::Failure;
+use crate::lag_log::LagLog;
 use crate::tally::Tally;
 
 /// Which figures a measurement has.
@@ -48,6 +49,8 @@ pub struct Recorder {
     reordered: u64,
     first_disorder: Option<Disorder>,
     lag: Tally,
+    /// Each tick of the window, where lag is to be cleaned.
+    lag_log: Option<LagLog>,
     /// Delivery or, for echo, round trip.
     transit: Tally,
     /// The part of it that the client's core may have delayed.
@@ -77,6 +80,7 @@ impl Recorder {
             reordered: 0,
             first_disorder: None,
             lag: Tally::new(),
+            lag_log: None,
             transit: Tally::new(),
             aside: Tally::new(),
             response: Tally::new(),
@@ -90,7 +94,18 @@ impl Recorder {
         for histogram in [&mut self.lag, &mut self.transit, &mut self.aside, &mut self.response] {
             histogram.reset();
         }
+        self.lag_log.iter_mut().for_each(LagLog::reset);
         self.recording = false;
+    }
+
+    /// Keeps each tick in `log`, from now on.
+    pub(crate) fn keep_lags(&mut self, log: Option<LagLog>) {
+        self.lag_log = log;
+    }
+
+    /// The ticks that were kept.
+    pub(crate) fn lag_log(&self) -> Option<&LagLog> {
+        self.lag_log.as_ref()
     }
 
     /// Records from now on.
@@ -127,10 +142,16 @@ impl Recorder {
         }
         self.received += 1;
         self.bytes += bytes as u64;
-        self.transit(stamps.sent_ns, received_ns);
+        record(&mut self.transit, stamps.sent_ns, received_ns, &mut self.negative);
         if self.question == Question::Paced {
             record(&mut self.lag, stamps.due_ns, stamps.sent_ns, &mut self.negative);
             record(&mut self.response, stamps.due_ns, received_ns, &mut self.negative);
+            if let Some(log) = &mut self.lag_log {
+                log.keep(stamps.due_ns, stamps.sent_ns);
+            }
+            if self.in_doubt {
+                self.set_aside(stamps.sent_ns, received_ns);
+            }
         }
     }
 
@@ -142,11 +163,6 @@ impl Recorder {
         }
         self.received += 1;
         self.bytes += bytes as u64;
-        self.transit(sent_ns, received_ns);
-    }
-
-    #[inline(always)]
-    fn transit(&mut self, sent_ns: u64, received_ns: u64) {
         record(&mut self.transit, sent_ns, received_ns, &mut self.negative);
         if self.in_doubt {
             self.set_aside(sent_ns, received_ns);

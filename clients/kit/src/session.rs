@@ -1,8 +1,12 @@
 //! The phases of one measurement: warm-up, settling, window.
 
+use std::fs::File;
+
 use tickbench_record::{Hiccups, Observation, Request, Stage, Wait};
 
+use crate::gaps::Gaps;
 use crate::hiccup::{Brought, Watch};
+use crate::lag_log::LagLog;
 use crate::preemption::Preemption;
 use crate::usage::UsageError;
 use crate::{Failure, Question, Recorder, UsageSampler, monotonic_ns};
@@ -49,6 +53,8 @@ pub struct Session {
     /// Takes what arrives.
     pub recorder: Recorder,
     watch: Option<Watch>,
+    /// What the process on the server's core notes.
+    server_gaps: Option<File>,
     usage: UsageSampler,
     phase: Phase,
     phase_ends_ns: u64,
@@ -65,11 +71,15 @@ impl Session {
     /// Starts the warm-up. Opening the connections took `connect_ns`.
     pub fn begin(request: &Request, connect_ns: u64) -> Result<Session, Failure> {
         let usage = UsageSampler::new(request).map_err(|error| failed_usage(Stage::Warmup, &error))?;
-        let recorder = Recorder::new(Question::of(request));
+        let server_gaps =
+            request.server_gaps.as_ref().map(File::open).transpose().map_err(unreadable_gaps)?;
+        let mut recorder = Recorder::new(Question::of(request));
+        recorder.keep_lags(LagLog::of(request));
         let now_ns = monotonic_ns();
         Ok(Session {
             recorder,
             watch: watch(request, now_ns),
+            server_gaps,
             usage,
             phase: Phase::Warmup,
             phase_ends_ns: now_ns.saturating_add(request.warmup_ns),
@@ -199,20 +209,28 @@ impl Session {
     pub fn finish(self, closed_ns: u64) -> Result<Observation, Failure> {
         let elapsed_ns = closed_ns.saturating_sub(self.opened_ns);
         let silent_ns = closed_ns.saturating_sub(self.last_data_ns);
-        let Session { recorder, watch, usage, connections, connect_ns, .. } = self;
+        let Session { recorder, watch, server_gaps, usage, connections, connect_ns, opened_ns, .. } = self;
         let received_per_s = recorder.received() as f64 * 1e9 / elapsed_ns.max(1) as f64;
         let usage = usage.finish(received_per_s).map_err(|error| failed_usage(Stage::Measure, &error))?;
-        let cleaned = watch.map(|watch| (recorder.cleaned(), watch.seen()));
+        let transit = watch.map(|watch| (recorder.cleaned(), watch.seen()));
+        let lag = match (&server_gaps, recorder.lag_log()) {
+            (Some(file), Some(log)) => {
+                log.cleaned(&Gaps::read(file, opened_ns, closed_ns).map_err(unreadable_gaps)?)
+            }
+            _ => None,
+        };
         let mut observation = recorder.finish(elapsed_ns, silent_ns, connections)?;
-        if let Some(((transit, set_aside), hiccups)) = cleaned {
-            let echo = observation.round_trip_ns.is_some();
-            let figure = if echo {
-                &mut observation.round_trip_cleaned_ns
+        if let Some(((cleaned, set_aside), hiccups)) = transit {
+            if observation.round_trip_ns.is_some() {
+                observation.round_trip_cleaned_ns = cleaned;
             } else {
-                &mut observation.delivery_cleaned_ns
-            };
-            *figure = transit;
+                observation.delivery_cleaned_ns = cleaned;
+            }
             observation.client_hiccups = Some(Hiccups { set_aside, ..hiccups });
+        }
+        if let Some((cleaned, hiccups)) = lag {
+            observation.lag_cleaned_ns = cleaned;
+            observation.server_hiccups = Some(hiccups);
         }
         observation.connect_ns = connect_ns;
         observation.server_usage = usage.server;
@@ -229,6 +247,10 @@ fn watch(request: &Request, now_ns: u64) -> Option<Watch> {
         return None;
     }
     Some(Watch::new(threshold_ns, Preemption::by(request.server_pid), now_ns))
+}
+
+fn unreadable_gaps(cause: std::io::Error) -> Failure {
+    Failure::new(Stage::Audit, format!("failed to read the gaps of the server's core: {cause}"))
 }
 
 fn failed_usage(stage: Stage, error: &UsageError) -> Failure {
