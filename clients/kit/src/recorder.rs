@@ -344,6 +344,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_recorded_in_doubt_is_set_apart_and_still_counted() {
+        let (mut recorder, mut sequence) = (Recorder::new(Question::Paced), Sequence::default());
+        see(&mut recorder, &mut sequence, &[0, 1]);
+        recorder.doubt(true);
+        see(&mut recorder, &mut sequence, &[2]);
+        let early = Stamps { seq: 3, due_ns: 100, sent_ns: 500 };
+        recorder.tick(&mut sequence, &early, 48, 400);
+        recorder.doubt(false);
+        see(&mut recorder, &mut sequence, &[4]);
+        let (cleaned, set_aside) = recorder.cleaned();
+        assert_eq!((cleaned.unwrap().count, set_aside), (3, 1), "what is below zero is in neither");
+        let seen = recorder.finish(1, 0, 1).unwrap();
+        assert_eq!((seen.received, seen.delivery_ns.unwrap().count, seen.lag_ns.unwrap().count), (5, 4, 5));
+    }
+
+    #[test]
+    fn where_all_is_in_doubt_nothing_is_left() {
+        let mut recorder = Recorder::new(Question::RoundTrip);
+        recorder.doubt(true);
+        recorder.round_trip(100, 1, 300);
+        assert_eq!(recorder.cleaned(), (None, 1));
+    }
+
+    #[test]
     fn a_pause_forgets_figures_but_follows_the_sequence() {
         let (mut recorder, mut sequence) = (Recorder::new(Question::Flood), Sequence::default());
         see(&mut recorder, &mut sequence, &[0, 1]);

@@ -71,8 +71,12 @@ impl Session {
     /// Starts the warm-up. Opening the connections took `connect_ns`.
     pub fn begin(request: &Request, connect_ns: u64) -> Result<Session, Failure> {
         let usage = UsageSampler::new(request).map_err(|error| failed_usage(Stage::Warmup, &error))?;
-        let server_gaps =
-            request.server_gaps.as_ref().map(File::open).transpose().map_err(unreadable_gaps)?;
+        let server_gaps = request
+            .server_gaps
+            .as_ref()
+            .map(File::open)
+            .transpose()
+            .map_err(|cause| unreadable_gaps(Stage::Warmup, &cause))?;
         let mut recorder = Recorder::new(Question::of(request));
         recorder.keep_lags(LagLog::of(request));
         let now_ns = monotonic_ns();
@@ -214,9 +218,10 @@ impl Session {
         let usage = usage.finish(received_per_s).map_err(|error| failed_usage(Stage::Measure, &error))?;
         let transit = watch.map(|watch| (recorder.cleaned(), watch.seen()));
         let lag = match (&server_gaps, recorder.lag_log()) {
-            (Some(file), Some(log)) => {
-                log.cleaned(&Gaps::read(file, opened_ns, closed_ns).map_err(unreadable_gaps)?)
-            }
+            (Some(file), Some(log)) => log.cleaned(
+                &Gaps::read(file, opened_ns, closed_ns)
+                    .map_err(|cause| unreadable_gaps(Stage::Audit, &cause))?,
+            ),
             _ => None,
         };
         let mut observation = recorder.finish(elapsed_ns, silent_ns, connections)?;
@@ -249,8 +254,8 @@ fn watch(request: &Request, now_ns: u64) -> Option<Watch> {
     Some(Watch::new(threshold_ns, Preemption::by(request.server_pid), now_ns))
 }
 
-fn unreadable_gaps(cause: std::io::Error) -> Failure {
-    Failure::new(Stage::Audit, format!("failed to read the gaps of the server's core: {cause}"))
+fn unreadable_gaps(stage: Stage, cause: &std::io::Error) -> Failure {
+    Failure::new(stage, format!("failed to read the gaps of the server's core: {cause}"))
 }
 
 fn failed_usage(stage: Stage, error: &UsageError) -> Failure {

@@ -40,6 +40,7 @@ pub(crate) fn run(core: usize, gaps: &Path, threshold_ns: u64) -> anyhow::Result
     spin(&mut gaps, threshold_ns)
 }
 
+/// Without a hint to the processor that this is a spin: a hypervisor takes that for an invitation.
 fn spin(gaps: &mut GapFile, threshold_ns: u64) -> anyhow::Result<()> {
     let mut account = Account::open(threshold_ns, read()?);
     let mut before_ns = monotonic_ns();
