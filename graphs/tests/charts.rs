@@ -226,7 +226,6 @@ fn both_tails_are_drawn_where_the_hiccups_were_set_aside() {
         chart.matches("fill=\"none\" opacity=\"1\" stroke=\"#0072B2\"").count()
     };
     let both = lines(&summary);
-    assert!(says(named(&drawn(&summary), "echo-percentiles"), "Binary"));
     let said = |summary: &Summary| texts(named(&drawn(summary), "latency-percentiles")).join(" ");
     assert!(said(&summary).contains("thin: as it was"));
     summary.cells.iter_mut().for_each(|cell| cell.series.merged_cleaned_quantiles.clear());

@@ -5,6 +5,21 @@
 //! samples for a quantile, as they often do for p99.9, the histograms of all iterations are merged and the quantile is
 //! that of the merged histogram; its interval comes from merging anew the iterations of each resample. A quantile that
 //! even all samples together do not support is absent.
+//!
+//! # `summary.json`
+//!
+//! It is [`Summary`], a key a field, with the names of enumerations in snake case: the metric [`Metric::DeliveryCleanedP99`] is
+//! `delivery_cleaned_p99`.
+//!
+//! - `cells`: each with its `cell`, `completed`, `failures`, counts of messages, `estimates` by metric
+//!   (`{"estimate", "low", "high", "iterations"}`), the metrics that are of `merged` samples, its `audits`
+//!   (`{"check", "figure", "held"}`) and its `ceiling_share` (`null` where no ceiling was measured). Cells whose `server` ends in
+//!   `#control` are second runs of the server before the `#`.
+//! - `comparisons`: each pair of servers of a question, on the metrics that decide it: `ratio` with its interval, `p`, `shift`,
+//!   `cliffs_delta` (both `null` for merged samples), `floor` (`null` without a control), `below_floor` and the `verdict`: `lower`,
+//!   `higher` or `no_difference`.
+//! - `floors`: each control against its twin: `ratio`, `p`, the `floor`, and the `verdict`, which is a false alarm where it is not
+//!   `no_difference`.
 
 mod audit;
 mod compare;

@@ -62,8 +62,42 @@ warmup_ms = 50
 window_ms = 250
 "#;
 
-pub(crate) fn study() -> Study {
-    Study::from_toml(STUDY).expect("the text above is a study")
+/// A run of it is small enough to be kept beside tests.
+const SMALL: &str = r#"
+name = "synthetic, small"
+iterations = 8
+seed = 7
+servers = ["axum", "tungstenite", "floor"]
+control = "axum"
+usage_samples_per_s = 0
+
+[[scenario]]
+name = "latency"
+kind = "latency"
+control = true
+rate_per_s = 5000
+wait = "spin"
+warmup_ms = 20
+window_ms = 60
+
+[[scenario]]
+name = "throughput"
+kind = "throughput"
+wait = "block"
+warmup_ms = 20
+window_ms = 50
+
+[[scenario]]
+name = "echo"
+kind = "echo"
+size_bytes = [64]
+wait = "spin"
+warmup_ms = 20
+window_ms = 30
+"#;
+
+pub(crate) fn study(small: bool) -> Study {
+    Study::from_toml(if small { SMALL } else { STUDY }).expect("the texts above are studies")
 }
 
 pub(crate) fn environment(study: &Study) -> Environment {
@@ -76,7 +110,12 @@ pub(crate) fn environment(study: &Study) -> Environment {
         sha256: Some(String::from(digit).repeat(64)),
         coalesces: name == "actix",
     };
-    let versions = ["axum 0.8.9", "actix-web 4.12.0", "tokio-tungstenite 0.30.0", "floor 0.1.0"];
+    let server = |name: &String| match name.as_str() {
+        "axum" => built(name, "axum 0.8.9", 'a'),
+        "actix" => built(name, "actix-web 4.12.0", 'b'),
+        "tungstenite" => built(name, "tokio-tungstenite 0.30.0", 'c'),
+        _ => built(name, "floor 0.1.0", 'd'),
+    };
     Environment {
         tickbench_version: "0.1.0".into(),
         commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
@@ -104,13 +143,7 @@ pub(crate) fn environment(study: &Study) -> Environment {
             harness: vec![0, 1],
             read_back: "the affinity of server and client was read back as set".into(),
         },
-        servers: study
-            .servers
-            .iter()
-            .zip(versions)
-            .zip(['a', 'b', 'c', 'd'])
-            .map(|((name, version), digit)| built(name, version, digit))
-            .collect(),
+        servers: study.servers.iter().map(server).collect(),
         skipped: vec![SkippedServer {
             name: "gorilla".into(),
             reason: "its toolchain is missing: `go` was not found".into(),

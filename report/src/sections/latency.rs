@@ -10,14 +10,16 @@ use crate::run::Run;
 const DELIVERY: [Metric; 4] =
     [Metric::DeliveryP50, Metric::DeliveryP90, Metric::DeliveryP99, Metric::DeliveryP999];
 const LAG: [Metric; 4] = [Metric::LagP50, Metric::LagP90, Metric::LagP99, Metric::LagP999];
-const LAG_CLEANED: [Metric; 4] =
-    [Metric::LagCleanedP50, Metric::LagCleanedP90, Metric::LagCleanedP99, Metric::LagCleanedP999];
 const RESPONSE: [Metric; 4] =
     [Metric::ResponseP50, Metric::ResponseP90, Metric::ResponseP99, Metric::ResponseP999];
 
 const TAILS: Tails = Tails {
     as_it_was: &[Metric::DeliveryP50, Metric::DeliveryP99, Metric::DeliveryP999],
     set_aside: Metric::ClientSetAsideShare,
+};
+const LAG_TAILS: Tails = Tails {
+    as_it_was: &[Metric::LagP50, Metric::LagP99, Metric::LagP999],
+    set_aside: Metric::ServerSetAsideShare,
 };
 
 pub(crate) fn section(run: &Run) -> Vec<Part> {
@@ -33,21 +35,24 @@ pub(crate) fn section(run: &Run) -> Vec<Part> {
         let ratios = tails::ratios(run, question, &deciding).markdown();
         let mut more = vec![
             ("Lag: how far each server fell behind its schedule (sent − due)", LAG),
-            ("Lag less the hiccups of the server's core", LAG_CLEANED),
             ("Response: what a user feels (received − due), free of coordinated omission", RESPONSE),
         ];
         if is_cleaned {
             more.insert(0, ("Delivery as it was", DELIVERY));
         }
         let folded = more.iter().filter(|(_, metrics)| any_has(question, metrics[0]));
+        let folded =
+            folded.map(|(title, metrics)| (title.to_string(), quantiles(run, question, metrics).markdown()));
+        let less = LAG_TAILS.are_cleaned(question).then(|| {
+            let title = "Lag as it was, and less the hiccups of the server's core";
+            (title.to_string(), LAG_TAILS.table(run, question).markdown())
+        });
         let shown: Vec<Metric> = DELIVERY.into_iter().chain(deciding).collect();
         Part {
             label,
             workload,
             table: format!("{delivery}\n{ratios}"),
-            more: folded
-                .map(|(title, metrics)| (title.to_string(), quantiles(run, question, metrics).markdown()))
-                .collect(),
+            more: folded.chain(less).collect(),
             remarks: [remark_on_merging(question, &shown), remark_on_iterations(run, question)]
                 .into_iter()
                 .flatten()
