@@ -20,7 +20,6 @@ use crate::programs::Programs;
 use crate::progress::Progress;
 use crate::root::Root;
 use crate::start::{Before, Start, rfc3339};
-use crate::study::let_sleep;
 use crate::{derive, limits};
 
 /// `tickbench run`.
@@ -91,9 +90,7 @@ fn look_before(
         return Preflight::recorded(recorded, cores, watch);
     }
     let mut found = Preflight::look(cores, watch, interrupt, progress)?;
-    if found.placement.cores.server.is_none() && let_sleep(study) {
-        found.warnings.push(ASLEEP.into());
-    }
+    found.apply(study);
     let flood = Flood {
         clients: &programs.clients,
         prepared: programs.prepared.as_ref(),
@@ -104,9 +101,6 @@ fn look_before(
     found.warnings.extend(unknown);
     Ok(found)
 }
-
-const ASLEEP: &str = "Nothing is pinned, so that no core of the server's own can be kept awake: it slept, wherever the study wanted \
-                      it awake.";
 
 fn most_connections(study: &Study) -> u32 {
     study.scenarios.iter().flat_map(|scenario| &scenario.connections).copied().max().unwrap_or(1)

@@ -7,7 +7,7 @@ mod watch;
 
 use std::path::Path;
 
-use tickbench_record::{ClientCeiling, ClockCheck, CoreHiccups, Environment, Finding};
+use tickbench_record::{ClientCeiling, ClockCheck, CoreHiccups, Environment, Finding, Study};
 
 use crate::Ended;
 use crate::awake::Waker;
@@ -21,7 +21,7 @@ use crate::manifest::Manifest;
 use crate::program::Program;
 use crate::progress::Progress;
 use crate::root::Root;
-use crate::system;
+use crate::{study, system};
 
 pub(crate) use settings::is_quick_clock;
 use settings::{Scene, finding};
@@ -31,6 +31,9 @@ const MOST_WATCHED: usize = 8;
 
 /// The gap that counts where a core could not be watched: the one that a first look at spinning cores suggested.
 const USUAL_THRESHOLD_NS: u64 = 6_000;
+
+const ASLEEP: &str = "Nothing is pinned, so that no core of the server's own can be kept awake: it slept, wherever the study wanted \
+                      it awake.";
 
 /// What was found.
 pub(crate) struct Preflight {
@@ -131,6 +134,13 @@ impl Preflight {
             warnings: Vec::new(),
             waker,
         })
+    }
+
+    /// Lets the server's core sleep wherever the study wants it awake, and says so, where nothing is pinned: there is no such core.
+    pub(crate) fn apply(&mut self, study: &mut Study) {
+        if self.placement.cores.server.is_none() && study::let_sleep(study) {
+            self.warnings.push(ASLEEP.into());
+        }
     }
 
     /// Adds all this to a run's records.

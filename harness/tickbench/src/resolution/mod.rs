@@ -65,9 +65,10 @@ fn measure(root: &Root, args: &ResolutionArgs) -> anyhow::Result<RunFolder> {
     RunFolder::check_vacant(&path)?;
     let mut interrupt = Interrupt::install()?;
     let progress = Progress::new();
-    let injection = Injection::build(root, args.cores, &mut interrupt, &progress)?;
+    let mut injection = Injection::build(root, args.cores, &mut interrupt, &progress)?;
     let servers: Vec<Contestant> = ladder::STEPS.iter().map(|step| contestant(&injection, step)).collect();
-    let study = study_of(&servers, args)?;
+    let mut study = study_of(&servers, args)?;
+    injection.found.apply(&mut study);
     let names: Vec<String> = servers.iter().map(|server| server.name.clone()).collect();
     let plan = Plan::new(&study, study.cells(&names, |_| true));
 

@@ -58,7 +58,7 @@ impl Project {
 
     /// A project whose only server is said to do wrong on purpose, and does not.
     pub(crate) fn injecting() -> Project {
-        let project = Project::sound();
+        let project = Project::watched("fine");
         project.write("servers/servers.toml", &(project.server("one", "fine") + "injects = true\n"));
         project
     }
