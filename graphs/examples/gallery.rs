@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use tickbench_graphs::{Options, charts};
 use tickbench_record::RunFolder;
-use tickbench_stats::Summary;
+use tickbench_stats::{Context, Summary};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = env::args().skip(1);
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let summary = match arguments.next() {
         Some(run) => {
             let run = RunFolder::open(Path::new(&run))?;
-            Summary::of(&run.study()?, &run.measurements()?, &run.environment()?.coalescing())?
+            Summary::of(&run.study()?, &run.measurements()?, &Context::of(&run.environment()?))?
         }
         None => support::summary(&support::SERVERS, 100),
     };

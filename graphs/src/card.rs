@@ -104,6 +104,9 @@ pub(crate) fn missing(cells: &[&CellSummary], drawn: impl Fn(&CellSummary) -> bo
             let failed: usize = cell.failures.iter().map(|failure| failure.count).sum();
             let reason = cell.failures.first().map(|failure| failure.reason.as_str());
             let of = failed + cell.completed;
+            if !cell.is_sound() {
+                return Some(format!("{} not shown: it failed an audit", cell.cell));
+            }
             match (drawn(cell), reason) {
                 (true, None) => None,
                 (true, Some(reason)) => Some(format!("{}: {failed} of {of} failed ({reason})", cell.cell)),

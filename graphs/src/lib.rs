@@ -18,7 +18,7 @@ mod units;
 
 use plotters::prelude::DrawingAreaErrorKind;
 use thiserror::Error;
-use tickbench_stats::Summary;
+use tickbench_stats::{Series, Summary};
 
 pub use crate::chart::history::{History, PastPanel, PastRun, PastScene, PastSeries};
 
@@ -80,6 +80,7 @@ pub enum GraphError {
 
 /// Draws every chart for which `summary` has data, in the order of the sections.
 pub fn charts(summary: &Summary, options: Options) -> Result<Vec<Chart>, GraphError> {
+    let summary = &drawable(summary);
     let run = Run::new(summary, options.baseline);
     let kinds = [
         chart::percentiles::delivery,
@@ -134,6 +135,16 @@ impl Counts {
             Counts::Bare => Unit::Count,
         }
     }
+}
+
+/// The summary without what no chart shows: controls, and the series of rows that failed an audit.
+fn drawable(summary: &Summary) -> Summary {
+    let mut summary = summary.clone();
+    summary.cells.retain(|cell| !cell.cell.is_control());
+    for cell in summary.cells.iter_mut().filter(|cell| !cell.is_sound()) {
+        cell.series = Series::default();
+    }
+    summary
 }
 
 /// Numbers the names that different scenarios happen to share.

@@ -221,6 +221,14 @@ impl<'a> Scene<'a> {
         (&first.scenario, first.lane) == (&cell.scenario, cell.lane)
     }
 
+    /// The same tail less the machine's hiccups, where every cell that has the tail has both.
+    pub(crate) fn cleaned(&self, metric: Metric) -> Option<Metric> {
+        let cleaned = metric.cleaned()?;
+        let mut with_tail = self.cells.iter().filter(|cell| estimate(cell, metric).is_some()).peekable();
+        let all = with_tail.peek().is_some() && with_tail.all(|cell| estimate(cell, cleaned).is_some());
+        all.then_some(cleaned)
+    }
+
     /// What tells its panels apart, in the order of the study.
     pub(crate) fn facets(&self) -> Vec<Facet> {
         distinct(self.cells.iter().map(|cell| Facet::of(&cell.cell)))
@@ -279,7 +287,7 @@ pub(crate) fn flush_name(flush: Flush) -> &'static str {
 
 /// An estimate that can be drawn.
 pub(crate) fn estimate(cell: &CellSummary, metric: Metric) -> Option<Estimate> {
-    cell.estimates.get(&metric).copied().filter(is_finite)
+    cell.figure(metric).copied().filter(is_finite)
 }
 
 fn is_finite(estimate: &Estimate) -> bool {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use roxmltree::Document;
 use support::{SERVERS, fail, summary};
 use tickbench_graphs::{Chart, Options, Section, charts};
-use tickbench_stats::{Estimate, Metric, Series, Summary};
+use tickbench_stats::{Audit, Check, Estimate, Metric, Series, Summary};
 
 const BASELINE: &str = "floor";
 const BASELINE_GREY: &str = "#7A828B";
@@ -218,6 +218,39 @@ fn a_rate_that_is_no_verdict_is_marked() {
 }
 
 #[test]
+fn both_tails_are_drawn_where_the_hiccups_were_set_aside() {
+    let mut summary = summary(&SERVERS, 5);
+    let lines = |summary: &Summary| {
+        let chart = named(&drawn(summary), "latency-percentiles").svg.clone();
+        // The server's own colour; marks are filled, lines are not.
+        chart.matches("fill=\"none\" opacity=\"1\" stroke=\"#0072B2\"").count()
+    };
+    let both = lines(&summary);
+    let said = |summary: &Summary| texts(named(&drawn(summary), "latency-percentiles")).join(" ");
+    assert!(said(&summary).contains("thin: as it was"));
+    summary.cells.iter_mut().for_each(|cell| cell.series.merged_cleaned_quantiles.clear());
+    assert!(!said(&summary).contains("thin: as it was"));
+    // A line fewer in each of the two encodings.
+    assert_eq!(both, lines(&summary) + 2);
+}
+
+#[test]
+fn what_failed_an_audit_and_what_is_a_control_is_not_drawn() {
+    let mut summary = summary(&SERVERS, 5);
+    let control = summary.cells[0].clone();
+    summary.cells.push(control);
+    let control = summary.cells.last_mut().expect("just added");
+    control.cell.server += "#control";
+    let failing = summary.cells.iter_mut().find(|cell| cell.cell.server == "actix").expect("actix has cells");
+    failing.audits.push(Audit { check: Check::Clock, figure: 3.0, held: false });
+    let charts = drawn(&summary);
+    assert!(charts.iter().all(|chart| !chart.svg.contains("control")));
+    let said = texts(named(&charts, "latency-percentiles")).join(" ");
+    assert!(said.contains("actix: latency json each ×1 not shown: it failed an audit"), "{said}");
+    charts.iter().for_each(assert_sound);
+}
+
+#[test]
 fn without_data_there_is_no_chart() {
     let mut summary = summary(&SERVERS, 5);
     for cell in &mut summary.cells {
@@ -235,16 +268,24 @@ fn few_servers_few_iterations_and_missing_series_still_make_sound_charts() {
         assert!(charts.len() > 10, "{servers:?}");
         charts.iter().for_each(assert_sound);
     }
-    for drop in 0..5 {
+    for drop in 0..6 {
         let mut summary = summary(&SERVERS, 3);
         for cell in &mut summary.cells {
-            let Series { merged_quantiles, merged_lag_quantiles, p50_by_iteration, p99_by_iteration, usage } =
-                &mut cell.series;
+            let Series {
+                merged_quantiles,
+                merged_cleaned_quantiles,
+                merged_lag_quantiles,
+                p50_by_iteration,
+                p99_by_iteration,
+                usage,
+                ..
+            } = &mut cell.series;
             match drop {
                 0 => merged_quantiles.clear(),
                 1 => merged_lag_quantiles.clear(),
                 2 => p50_by_iteration.clear(),
                 3 => p99_by_iteration.clear(),
+                4 => merged_cleaned_quantiles.clear(),
                 _ => usage.clear(),
             }
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use tickbench_record::RunFolder;
-use tickbench_stats::Summary;
+use tickbench_stats::{Context, Summary};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path: PathBuf = std::env::args_os().nth(1).ok_or("usage: timed_report DIR")?.into();
@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let began = Instant::now();
     let measurements = run.measurements()?;
     let read = began.elapsed();
-    let summary = Summary::of(&run.study()?, &measurements, &run.environment()?.coalescing())?;
+    let summary = Summary::of(&run.study()?, &measurements, &Context::of(&run.environment()?))?;
     let summed = began.elapsed();
     let report = tickbench_report::render(&run.study()?, &run.environment()?, &summary, &[])?;
     let rendered = began.elapsed();

@@ -16,8 +16,8 @@ struct Race<'a> {
 
 fn races<'a>(run: &Run<'a>) -> Vec<Race<'a>> {
     let asked = ScenarioKind::ALL.iter().flat_map(|&kind| {
-        run.questions(kind).into_iter().flat_map(move |question| {
-            Metric::deciding(kind).iter().map(move |&metric| (question.clone(), metric))
+        run.questions(kind).into_iter().flat_map(|question| {
+            Metric::deciding(&question).into_iter().map(move |metric| (question.clone(), metric))
         })
     });
     asked
@@ -79,10 +79,10 @@ pub(crate) fn headline(run: &Run) -> String {
     format!("{}.", parts.join("; "))
 }
 
-/// The best server of a race and those that cannot be told from it, in the order of the contestants.
+/// The servers of a race than which none is surely better, in the order of the contestants. No two of them can be told apart,
+/// or one would be surely better: they are a tie group, or a part of one.
 fn in_front<'a>(contestants: &[&'a str], race: &Race) -> Vec<&'a str> {
-    let Some(first) = race.places.first() else { return Vec::new() };
-    let leads = |server: &&str| first.server == *server || first.tied.contains(server);
+    let leads = |server: &&str| race.places.iter().any(|place| place.server == *server && place.rank == 1);
     contestants.iter().copied().filter(leads).collect()
 }
 
@@ -123,11 +123,19 @@ pub(crate) fn sentences(run: &Run) -> Vec<String> {
                 .filter(|cell| cell.completed == 0)
                 .map(|cell| cell.cell.server.as_str())
                 .collect();
-            let fallen = if fallen.is_empty() {
-                String::new()
-            } else {
-                format!(" **{} completed no iteration.**", list(&fallen))
+            let unsound: Vec<&str> = of_question[0]
+                .question
+                .iter()
+                .filter(|cell| !cell.is_sound())
+                .map(|cell| cell.cell.server.as_str())
+                .collect();
+            let mut fallen = match fallen.as_slice() {
+                [] => String::new(),
+                some => format!(" **{} completed no iteration.**", list(some)),
             };
+            if !unsound.is_empty() {
+                fallen += &format!(" **{} failed an audit (see Audits).**", list(&unsound));
+            }
             format!("**{label}:** {}.{fallen}", of_question.iter().map(said).collect::<Vec<_>>().join("; "))
         })
         .collect()
@@ -155,47 +163,58 @@ fn sentence(run: &Run, race: &Race) -> String {
             shown(first)
         );
     }
+    // Surely behind the best figure, or told from some and not from others, or in front with it.
     let behind: Vec<&Place> = others.iter().filter(|place| !first.tied.contains(&place.server)).collect();
-    let together: Vec<&Place> = others.iter().filter(|place| first.tied.contains(&place.server)).collect();
-    let lead = |place: &Place| {
-        let (of, to) = if metric.higher_is_better() {
-            (first.server, place.server)
-        } else {
-            (place.server, first.server)
-        };
-        let compared = run.summary.compared(&question[0].cell, *metric, of, to);
-        compared.map(|compared| format!("{} by {}", place.server, ahead(&compared.ratio)))
-    };
-    let leads: Vec<String> = match behind.as_slice() {
-        [next, .., last] if behind.len() > 3 => {
-            let ends = [
-                lead(next).map(|lead| format!("the next, {lead},")),
-                lead(last).map(|lead| format!("the last, {lead}")),
-            ];
-            ends.into_iter().flatten().collect()
-        }
-        few => few.iter().filter_map(|place| lead(place)).collect(),
-    };
-    let leads = list(&leads.iter().map(String::as_str).collect::<Vec<_>>());
-    if together.is_empty() {
-        return format!("{} ({}) is ahead of {leads}", first.server, shown(first));
-    }
-    let mut equals = vec![first];
-    equals.extend(together);
+    let between: Vec<&str> = others
+        .iter()
+        .filter(|place| place.rank > 1 && first.tied.contains(&place.server))
+        .map(|place| place.server)
+        .collect();
+    let front: Vec<&Place> = places.iter().filter(|place| place.rank == 1).collect();
     let named: Vec<String> =
-        equals.iter().map(|place| format!("{} ({})", place.server, shown(place))).collect();
+        front.iter().map(|place| format!("{} ({})", place.server, shown(place))).collect();
     let named = list(&named.iter().map(String::as_str).collect::<Vec<_>>());
-    if behind.is_empty() && !others.iter().any(|place| place.rank > 1) {
+    if front.len() == places.len() {
         return format!("no difference that this run can resolve between {named}");
     }
-    if behind.is_empty() {
-        return format!("{} has the best figure, but cannot be told from any other: {named}", first.server);
+    let leads: Vec<String> = match behind.as_slice() {
+        [next, .., last] if behind.len() > 3 => {
+            let ends = [("next", next), ("last", last)];
+            let end =
+                |(which, place): (&str, &&Place)| Some(format!("the {which}, {}", lead(run, race, place)?));
+            ends.into_iter().filter_map(end).collect()
+        }
+        few => few.iter().filter_map(|place| lead(run, race, place)).collect(),
+    };
+    let leads = list(&leads.iter().map(String::as_str).collect::<Vec<_>>());
+    let leads =
+        if behind.is_empty() { String::new() } else { format!("{} is ahead of {leads}", first.server) };
+    let mut parts: Vec<String> = Vec::new();
+    if front.len() == 1 && !behind.is_empty() {
+        parts.push(leads.replacen(first.server, &format!("{} ({})", first.server, shown(first)), 1));
+    } else {
+        parts.push(match front.as_slice() {
+            [only] => format!("{} has the best figure ({})", only.server, shown(only)),
+            _ => format!("{named} cannot be told apart"),
+        });
+        parts.extend(Some(leads).filter(|leads| !leads.is_empty()));
     }
-    let from = if equals.len() > 2 { " from the first of them" } else { "" };
-    format!("{named} cannot be told apart{from}, and {} is ahead of {leads}", first.server)
+    if !between.is_empty() {
+        let verb = if between.len() == 1 { "is" } else { "are" };
+        parts.push(format!("{} {verb} told from some and not from others", list(&between)));
+    }
+    parts.join(", and ")
 }
 
-/// Ranks and figures, a row for each race.
+/// By how much the best figure of a race leads that of a place.
+fn lead(run: &Run, Race { question, metric, places }: &Race, place: &Place) -> Option<String> {
+    let first = places.first()?.server;
+    let (of, to) = if metric.higher_is_better() { (first, place.server) } else { (place.server, first) };
+    let compared = run.summary.compared(&question[0].cell, *metric, of, to)?;
+    Some(format!("{} by {}", place.server, ahead(&compared.ratio)))
+}
+
+/// Tie groups and figures, a row for each race.
 pub(crate) fn ranking(run: &Run) -> String {
     let servers = run.servers();
     let heading = |server: &&str| {
@@ -217,7 +236,7 @@ fn standing(run: &Run, race: &Race, server: &str, table: &mut Table) -> String {
     let Some(cell) = race.question.iter().find(|cell| cell.cell.server == server) else {
         return table.missing("was not asked, or never ran");
     };
-    let Some(estimate) = cell.estimates.get(&race.metric) else {
+    let Some(estimate) = cell.figure(race.metric) else {
         return table.missing(crate::run::absence(cell, race.metric));
     };
     let shown = said(race.metric, estimate.estimate);
@@ -225,20 +244,31 @@ fn standing(run: &Run, race: &Race, server: &str, table: &mut Table) -> String {
         return format!("*{shown}*");
     }
     match race.places.iter().find(|place| place.server == server) {
-        Some(place) if place.rank == 1 && too_few(run, race).is_none() && is_contested(race) => {
-            format!("**1** · {shown}")
-        }
         Some(place) if too_few(run, race).is_none() && is_contested(race) => {
-            format!("{} · {shown}", place.rank)
+            let letters = letters(&place.groups);
+            if place.rank == 1 {
+                format!("**{letters}** · {shown}")
+            } else {
+                format!("{letters} · {shown}")
+            }
         }
         Some(_) => shown,
         None => format!(
             "{shown} {}",
             table.mark(
-                "no rank: the rate is another's than this server's, or of another class (see Throughput)"
+                "no place: the rate is another's than this server's, or of another class (see Throughput)"
             )
         ),
     }
+}
+
+/// Tie groups as letters: `a`, `ab`. After `z` comes `a2`.
+fn letters(groups: &[usize]) -> String {
+    let letter = |&group: &usize| {
+        let letter = char::from(b'a' + (group % 26) as u8);
+        if group < 26 { letter.to_string() } else { format!("{letter}{}", group / 26 + 1) }
+    };
+    groups.iter().map(letter).collect()
 }
 
 fn is_contested(race: &Race) -> bool {

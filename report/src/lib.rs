@@ -21,7 +21,9 @@ use tickbench_stats::Summary;
 
 use run::Run;
 use sections::Part;
+use sections::audits::Audits;
 use sections::failures::Failures;
+use sections::quiet::Quiet;
 
 const TEMPLATE: &str = include_str!("report.md.j2");
 
@@ -81,6 +83,15 @@ pub fn render(
         pinned: environment.cores.server.is_some() && environment.cores.client.is_some(),
         repository: env!("CARGO_PKG_REPOSITORY"),
         headline: answer::headline(&run),
+        alarm: sections::noise::alarm(&run),
+        noise: sections::noise::section(&run),
+        below_floor: sections::noise::below_floor(&run),
+        audits: sections::audits::section(&run),
+        quiet: sections::quiet::section(environment),
+        cleaned: summary
+            .cells
+            .iter()
+            .any(|cell| cell.estimates.keys().any(|metric| metric.uncleaned().is_some())),
         answers: answer::sentences(&run),
         ranking: answer::ranking(&run),
         comparisons,
@@ -120,6 +131,12 @@ struct View<'a> {
     pinned: bool,
     repository: &'static str,
     headline: String,
+    alarm: Option<String>,
+    noise: String,
+    below_floor: usize,
+    audits: Audits,
+    quiet: Quiet,
+    cleaned: bool,
     answers: Vec<String>,
     ranking: String,
     comparisons: usize,

@@ -1,9 +1,9 @@
 //! Everything that a section draws on, and the words that sections share.
 
 use tickbench_record::{
-    Arrival, Cell, Client, Encoding, Environment, Flush, ScenarioKind, Study, samples_needed,
+    Arrival, Cell, Client, Encoding, Environment, Flush, Idle, ScenarioKind, Study, samples_needed,
 };
-use tickbench_stats::{CellSummary, Metric, Place, Summary};
+use tickbench_stats::{CellSummary, Metric, Place, Summary, Verdict};
 
 use crate::table::Table;
 use crate::units::{Unit, count, number, percentile};
@@ -46,7 +46,7 @@ impl<'a> Run<'a> {
     /// The servers that appear in the summary, in the order of the study.
     pub(crate) fn servers(&self) -> Vec<&'a str> {
         let mut servers: Vec<&str> = Vec::new();
-        for cell in &self.summary.cells {
+        for cell in self.summary.cells.iter().filter(|cell| !cell.cell.is_control()) {
             if !servers.contains(&cell.cell.server.as_str()) {
                 servers.push(&cell.cell.server);
             }
@@ -85,6 +85,9 @@ impl<'a> Run<'a> {
         if varies(&|other| other.lane != cell.lane) {
             words.push(format!("{} lane", cell.lane));
         }
+        if varies(&|other| other.idle != cell.idle) {
+            words.push(idle(cell.idle).into());
+        }
         if varies(&|other| other.client != cell.client) {
             words.push(format!("{} client", cell.client));
         }
@@ -93,7 +96,7 @@ impl<'a> Run<'a> {
 
     /// A figure with its interval, or what stands for it where it is missing.
     pub(crate) fn figure(&self, table: &mut Table, cell: &CellSummary, metric: Metric, unit: Unit) -> String {
-        match cell.estimates.get(&metric) {
+        match cell.figure(metric) {
             Some(estimate) => unit.with_interval(estimate),
             None => table.missing(absence(cell, metric)),
         }
@@ -112,7 +115,20 @@ impl<'a> Run<'a> {
             None => table.missing("there is nothing to compare it with"),
             Some(to) if to == server => "1".into(),
             Some(to) => match self.summary.compared(&cell.cell, metric, server, to) {
-                Some(compared) => Unit::One.with_interval(&compared.ratio),
+                Some(compared) => {
+                    let ratio = Unit::One.fine_with_interval(&compared.ratio);
+                    if compared.verdict == Verdict::NoDifference {
+                        let why = match compared.floor {
+                            Some(floor) if compared.below_floor => {
+                                format!("below the noise floor of {:.1} %: no difference", floor * 100.0)
+                            }
+                            _ => "no difference that this run can resolve".into(),
+                        };
+                        format!("{ratio} {}", table.mark(why))
+                    } else {
+                        ratio
+                    }
+                }
                 None => table.missing("no ratio: one of the two has no figure, or is marked as no verdict"),
             },
         }
@@ -123,6 +139,9 @@ impl<'a> Run<'a> {
 pub(crate) fn absence(cell: &CellSummary, metric: Metric) -> String {
     match metric.quantile() {
         _ if cell.completed == 0 => "no iteration completed".into(),
+        _ if !cell.is_sound() => {
+            "failed an audit (see Audits): no number of this row is to be believed".into()
+        }
         Some(q) => format!(
             "{} needs {} samples, and all iterations together hold fewer",
             percentile(q),
@@ -147,12 +166,16 @@ pub(crate) fn workload(cell: &Cell) -> String {
     };
     let size = if cell.size_bytes > 0 { format!(" of {} B", count(cell.size_bytes)) } else { String::new() };
     format!(
-        "{what}; {} messages{size}; {}; the client {}",
+        "{what}; {} messages{size}; {}; the client {}{}",
         encoding(cell.encoding),
         connections(cell.connections),
         match cell.wait {
             tickbench_record::Wait::Spin => "polls without pause",
             tickbench_record::Wait::Block => "sleeps until there is data",
+        },
+        match cell.idle {
+            Idle::Sleep => "",
+            Idle::Spin => "; the server's core is kept awake",
         }
     )
 }
@@ -171,6 +194,13 @@ pub(crate) fn encoding(encoding: Encoding) -> &'static str {
     }
 }
 
+pub(crate) fn idle(idle: Idle) -> &'static str {
+    match idle {
+        Idle::Sleep => "core free to sleep",
+        Idle::Spin => "core kept awake",
+    }
+}
+
 pub(crate) fn flush(flush: Flush) -> &'static str {
     match flush {
         Flush::Each => "one send a message",
@@ -183,6 +213,11 @@ pub(crate) fn metric_words(metric: Metric) -> (&'static str, Unit) {
     match metric {
         Metric::DeliveryP50 => ("p50 delivery", Unit::Micros),
         Metric::DeliveryP99 => ("p99 delivery", Unit::Micros),
+        Metric::DeliveryP999 => ("p99.9 delivery", Unit::Micros),
+        Metric::DeliveryCleanedP50 => ("p50 delivery, cleaned", Unit::Micros),
+        Metric::DeliveryCleanedP99 => ("p99 delivery, cleaned", Unit::Micros),
+        Metric::DeliveryCleanedP999 => ("p99.9 delivery, cleaned", Unit::Micros),
+        Metric::RoundTripCleanedP50 => ("p50 round trip, cleaned", Unit::Micros),
         Metric::RoundTripP50 => ("p50 round trip", Unit::Micros),
         _ => ("rate", Unit::Millions),
     }

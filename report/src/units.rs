@@ -78,6 +78,16 @@ impl Unit {
         format!("{} [{}, {}]", fixed(value, decimals), fixed(low, decimals), fixed(high, decimals))
     }
 
+    /// The same with three digits behind the point of numbers near 1: for ratios, of which the third digit counts.
+    pub(crate) fn fine_with_interval(self, estimate: &Estimate) -> String {
+        if !(0.1..2.0).contains(&(estimate.estimate / self.size())) {
+            return self.with_interval(estimate);
+        }
+        let [value, low, high] =
+            [estimate.estimate, estimate.low, estimate.high].map(|number| fixed(number / self.size(), 3));
+        if estimate.iterations < 2 { value } else { format!("{value} [{low}, {high}]") }
+    }
+
     /// The word behind a number in a sentence.
     pub(crate) fn word(self) -> &'static str {
         match self {

@@ -89,7 +89,13 @@ fn one_server_is_compared_with_nothing() {
 #[test]
 fn a_run_without_measurements_still_has_a_report() {
     let study = study(&["swift"], ALL_KINDS);
-    let empty = Summary { study: "small".into(), iterations: 40, cells: Vec::new(), comparisons: Vec::new() };
+    let empty = Summary {
+        study: "small".into(),
+        iterations: 40,
+        cells: Vec::new(),
+        comparisons: Vec::new(),
+        floors: Vec::new(),
+    };
     let report = report(&study, &empty, Some("wire"));
     assert_eq!(first_sentence(&report), "Nothing was measured to its end, so there is nothing to compare.");
     assert!(report.contains("were not made: the run ended early"), "{report}");

@@ -4,6 +4,7 @@ use tickbench_protocol::Stamps;
 use tickbench_record::{Distribution, Job, Observation, Request, Stage};
 
 use crate::Failure;
+use crate::lag_log::LagLog;
 use crate::tally::Tally;
 
 /// Which figures a measurement has.
@@ -48,9 +49,15 @@ pub struct Recorder {
     reordered: u64,
     first_disorder: Option<Disorder>,
     lag: Tally,
+    /// Each tick of the window, where lag is to be cleaned.
+    lag_log: Option<LagLog>,
     /// Delivery or, for echo, round trip.
     transit: Tally,
+    /// The part of it that the client's core may have delayed.
+    aside: Tally,
     response: Tally,
+    /// Whether what is read now may have waited for the client's core to come back.
+    in_doubt: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,23 +80,42 @@ impl Recorder {
             reordered: 0,
             first_disorder: None,
             lag: Tally::new(),
+            lag_log: None,
             transit: Tally::new(),
+            aside: Tally::new(),
             response: Tally::new(),
+            in_doubt: false,
         }
     }
 
     /// Forgets all that was recorded and follows only the sequences until [`resume`](Recorder::resume).
     pub(crate) fn pause(&mut self) {
         (self.received, self.bytes, self.reads, self.negative) = (0, 0, 0, 0);
-        for histogram in [&mut self.lag, &mut self.transit, &mut self.response] {
+        for histogram in [&mut self.lag, &mut self.transit, &mut self.aside, &mut self.response] {
             histogram.reset();
         }
+        self.lag_log.iter_mut().for_each(LagLog::reset);
         self.recording = false;
+    }
+
+    /// Keeps each tick in `log`, from now on.
+    pub(crate) fn keep_lags(&mut self, log: Option<LagLog>) {
+        self.lag_log = log;
+    }
+
+    /// The ticks that were kept.
+    pub(crate) fn lag_log(&self) -> Option<&LagLog> {
+        self.lag_log.as_ref()
     }
 
     /// Records from now on.
     pub(crate) fn resume(&mut self) {
         self.recording = true;
+    }
+
+    /// From now on, what is recorded is set apart, or no longer.
+    pub(crate) fn doubt(&mut self, in_doubt: bool) {
+        self.in_doubt = in_doubt;
     }
 
     /// Messages recorded so far.
@@ -120,6 +146,12 @@ impl Recorder {
         if self.question == Question::Paced {
             record(&mut self.lag, stamps.due_ns, stamps.sent_ns, &mut self.negative);
             record(&mut self.response, stamps.due_ns, received_ns, &mut self.negative);
+            if let Some(log) = &mut self.lag_log {
+                log.keep(stamps.due_ns, stamps.sent_ns);
+            }
+            if self.in_doubt {
+                self.set_aside(stamps.sent_ns, received_ns);
+            }
         }
     }
 
@@ -132,6 +164,16 @@ impl Recorder {
         self.received += 1;
         self.bytes += bytes as u64;
         record(&mut self.transit, sent_ns, received_ns, &mut self.negative);
+        if self.in_doubt {
+            self.set_aside(sent_ns, received_ns);
+        }
+    }
+
+    #[cold]
+    fn set_aside(&mut self, sent_ns: u64, received_ns: u64) {
+        if let Some(ns) = received_ns.checked_sub(sent_ns) {
+            self.aside.record(ns);
+        }
     }
 
     #[cold]
@@ -143,6 +185,12 @@ impl Recorder {
         } else {
             self.reordered += 1;
         }
+    }
+
+    /// Delivery or, for echo, round trip, less what was set apart; and how much that was.
+    pub(crate) fn cleaned(&self) -> (Option<Distribution>, u64) {
+        let cleaned = self.transit.without(&self.aside);
+        (Distribution::of(&cleaned.histogram()), self.aside.count())
     }
 
     /// What was seen in a window of `elapsed_ns`, the last `silent_ns` of which brought nothing, if the sequences were whole
@@ -293,6 +341,30 @@ mod tests {
         let seen = recorder.finish(1, 0, 1).unwrap();
         assert_eq!((seen.negative, seen.received), (3, 1));
         assert_eq!((seen.lag_ns, seen.delivery_ns, seen.response_ns), (None, None, None));
+    }
+
+    #[test]
+    fn what_is_recorded_in_doubt_is_set_apart_and_still_counted() {
+        let (mut recorder, mut sequence) = (Recorder::new(Question::Paced), Sequence::default());
+        see(&mut recorder, &mut sequence, &[0, 1]);
+        recorder.doubt(true);
+        see(&mut recorder, &mut sequence, &[2]);
+        let early = Stamps { seq: 3, due_ns: 100, sent_ns: 500 };
+        recorder.tick(&mut sequence, &early, 48, 400);
+        recorder.doubt(false);
+        see(&mut recorder, &mut sequence, &[4]);
+        let (cleaned, set_aside) = recorder.cleaned();
+        assert_eq!((cleaned.unwrap().count, set_aside), (3, 1), "what is below zero is in neither");
+        let seen = recorder.finish(1, 0, 1).unwrap();
+        assert_eq!((seen.received, seen.delivery_ns.unwrap().count, seen.lag_ns.unwrap().count), (5, 4, 5));
+    }
+
+    #[test]
+    fn where_all_is_in_doubt_nothing_is_left() {
+        let mut recorder = Recorder::new(Question::RoundTrip);
+        recorder.doubt(true);
+        recorder.round_trip(100, 1, 300);
+        assert_eq!(recorder.cleaned(), (None, 1));
     }
 
     #[test]

@@ -1,7 +1,13 @@
 //! The phases of one measurement: warm-up, settling, window.
 
-use tickbench_record::{Observation, Request, Stage};
+use std::fs::File;
 
+use tickbench_record::{Hiccups, Observation, Request, Stage, Wait};
+
+use crate::gaps::Gaps;
+use crate::hiccup::{Brought, Watch};
+use crate::lag_log::LagLog;
+use crate::preemption::Preemption;
 use crate::usage::UsageError;
 use crate::{Failure, Question, Recorder, UsageSampler, monotonic_ns};
 
@@ -46,6 +52,9 @@ enum Phase {
 pub struct Session {
     /// Takes what arrives.
     pub recorder: Recorder,
+    watch: Option<Watch>,
+    /// What the process on the server's core notes.
+    server_gaps: Option<File>,
     usage: UsageSampler,
     phase: Phase,
     phase_ends_ns: u64,
@@ -62,10 +71,19 @@ impl Session {
     /// Starts the warm-up. Opening the connections took `connect_ns`.
     pub fn begin(request: &Request, connect_ns: u64) -> Result<Session, Failure> {
         let usage = UsageSampler::new(request).map_err(|error| failed_usage(Stage::Warmup, &error))?;
-        let recorder = Recorder::new(Question::of(request));
+        let server_gaps = request
+            .server_gaps
+            .as_ref()
+            .map(File::open)
+            .transpose()
+            .map_err(|cause| unreadable_gaps(Stage::Warmup, &cause))?;
+        let mut recorder = Recorder::new(Question::of(request));
+        recorder.keep_lags(LagLog::of(request));
         let now_ns = monotonic_ns();
         Ok(Session {
             recorder,
+            watch: watch(request, now_ns),
+            server_gaps,
             usage,
             phase: Phase::Warmup,
             phase_ends_ns: now_ns.saturating_add(request.warmup_ns),
@@ -100,16 +118,47 @@ impl Session {
         WATCH_NS
     }
 
+    /// Whether it must be told each system call of a poll.
+    #[inline]
+    pub fn is_watching(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// Tells that a system call of a poll ended at `now_ns`, before what it brought is recorded. A client that does not spin need
+    /// not tell.
+    #[inline]
+    pub fn call_ended(&mut self, now_ns: u64, brought: Brought) {
+        let away = self.watch.as_mut().is_some_and(|watch| watch.call_ended(now_ns, brought));
+        if away {
+            self.recorder.doubt(true);
+        }
+    }
+
+    /// Tells that the client has done something else since it last told of a call, and will now make the next.
+    #[inline]
+    pub fn own_work_ended(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.restart(monotonic_ns());
+        }
+    }
+
     /// Tells what the poll that ended at `now_ns` brought. Costs two comparisons nearly always.
     #[inline]
     pub fn advance(&mut self, now_ns: u64, poll: Poll) -> Result<Progress, Failure> {
         if poll != Poll::Nothing {
             self.last_data_ns = now_ns;
         }
-        if now_ns < self.next_check_ns {
-            return Ok(Progress::Continue);
+        let is_due = now_ns >= self.next_check_ns;
+        let progress = if is_due { self.check(now_ns, poll)? } else { Progress::Continue };
+        if let Some(watch) = &mut self.watch
+            && (is_due || poll != Poll::Nothing || watch.is_in_doubt())
+        {
+            if watch.poll_ended(poll) {
+                self.recorder.doubt(false);
+            }
+            watch.restart(monotonic_ns());
         }
-        self.check(now_ns, poll)
+        Ok(progress)
     }
 
     #[cold]
@@ -125,6 +174,7 @@ impl Session {
             }
             Phase::Settling if poll != Poll::Something || now_ns >= self.phase_ends_ns => {
                 self.recorder.resume();
+                self.watch.iter_mut().for_each(Watch::open);
                 self.phase = Phase::Window;
                 // The time is read anew: nothing that arrived before it is recorded.
                 self.opened_ns = monotonic_ns();
@@ -163,16 +213,49 @@ impl Session {
     pub fn finish(self, closed_ns: u64) -> Result<Observation, Failure> {
         let elapsed_ns = closed_ns.saturating_sub(self.opened_ns);
         let silent_ns = closed_ns.saturating_sub(self.last_data_ns);
-        let Session { recorder, usage, connections, connect_ns, .. } = self;
+        let Session { recorder, watch, server_gaps, usage, connections, connect_ns, opened_ns, .. } = self;
         let received_per_s = recorder.received() as f64 * 1e9 / elapsed_ns.max(1) as f64;
         let usage = usage.finish(received_per_s).map_err(|error| failed_usage(Stage::Measure, &error))?;
+        let transit = watch.map(|watch| (recorder.cleaned(), watch.seen()));
+        let lag = match (&server_gaps, recorder.lag_log()) {
+            (Some(file), Some(log)) => log.cleaned(
+                &Gaps::read(file, opened_ns, closed_ns)
+                    .map_err(|cause| unreadable_gaps(Stage::Audit, &cause))?,
+            ),
+            _ => None,
+        };
         let mut observation = recorder.finish(elapsed_ns, silent_ns, connections)?;
+        if let Some(((cleaned, set_aside), hiccups)) = transit {
+            if observation.round_trip_ns.is_some() {
+                observation.round_trip_cleaned_ns = cleaned;
+            } else {
+                observation.delivery_cleaned_ns = cleaned;
+            }
+            observation.client_hiccups = Some(Hiccups { set_aside, ..hiccups });
+        }
+        if let Some((cleaned, hiccups)) = lag {
+            observation.lag_cleaned_ns = cleaned;
+            observation.server_hiccups = Some(hiccups);
+        }
         observation.connect_ns = connect_ns;
         observation.server_usage = usage.server;
         observation.client_usage = usage.client;
         observation.usage_samples = usage.samples;
         Ok(observation)
     }
+}
+
+/// A flood is not watched: what it delays is in socket buffers, and its figure is the rate.
+fn watch(request: &Request, now_ns: u64) -> Option<Watch> {
+    let threshold_ns = request.hiccup_ns.filter(|_| request.wait == Wait::Spin)?;
+    if Question::of(request) == Question::Flood {
+        return None;
+    }
+    Some(Watch::new(threshold_ns, Preemption::by(request.server_pid), now_ns))
+}
+
+fn unreadable_gaps(stage: Stage, cause: &std::io::Error) -> Failure {
+    Failure::new(stage, format!("failed to read the gaps of the server's core: {cause}"))
 }
 
 fn failed_usage(stage: Stage, error: &UsageError) -> Failure {

@@ -31,6 +31,17 @@ impl Tally {
         self.counts.fill(0);
     }
 
+    /// Takes away what `part`, some of the same values, has counted.
+    pub(crate) fn without(&self, part: &Tally) -> Tally {
+        let less = |(all, part): (&u64, &u64)| all - part;
+        Tally { counts: self.counts.iter().zip(&part.counts).map(less).collect() }
+    }
+
+    /// How many values were counted.
+    pub(crate) fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
     /// The histogram that would have counted the same.
     pub(crate) fn histogram(&self) -> Histogram<u64> {
         let mut histogram = new_histogram();

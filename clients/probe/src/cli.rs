@@ -1,12 +1,13 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use tickbench_client_kit::MeasureFlags;
+use tickbench_client_kit::{LEAST_THRESHOLD_NS, MeasureFlags};
 use tickbench_record::{Encoding, Flush, Wait};
 
-use crate::bare;
+use crate::{bare, clocks};
 
 /// The instrument of tickbench: measures one WebSocket server from one thread
 #[derive(Debug, Parser)]
@@ -46,6 +47,36 @@ pub(crate) enum Command {
         /// The core of the process that writes
         #[arg(long, value_name = "CORE")]
         writer_core: Option<usize>,
+    },
+    /// Tell what the machine takes from a core, and from how long on a gap is its doing
+    Hiccups {
+        /// The core to watch
+        #[arg(long)]
+        core: usize,
+        /// How long to watch it
+        #[arg(long, default_value_t = 1_000_000_000, value_name = "NS", value_parser = clap::value_parser!(u64).range(1..))]
+        watch_ns: u64,
+    },
+    /// Tell whether the clock is one over two cores
+    Clocks {
+        /// The two cores
+        #[arg(long, value_name = "A,B", value_parser = clocks::two_cores)]
+        cores: [usize; 2],
+        /// Readings to hand from core to core
+        #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..))]
+        readings: u64,
+    },
+    /// Keep a core awake in the lowest scheduling class, noting when the machine takes it, until standard input closes
+    Idle {
+        /// The core to spin on
+        #[arg(long)]
+        core: usize,
+        /// Where to note the gaps, for the `--server-gaps` of a measurement; begun anew
+        #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+        gaps: PathBuf,
+        /// The gap from which on the core was away
+        #[arg(long, default_value_t = 2 * LEAST_THRESHOLD_NS, value_name = "NS", value_parser = clap::value_parser!(u64).range(1..))]
+        threshold_ns: u64,
     },
     /// Flood prepared frames to whoever connects, until standard input closes
     Prepared {

@@ -5,6 +5,9 @@ mod bare;
 mod capture;
 mod ceiling;
 mod cli;
+mod clocks;
+mod hiccups;
+mod idle;
 mod link;
 mod measure;
 mod pacer;
@@ -24,6 +27,9 @@ fn main() -> anyhow::Result<ExitCode> {
             ceiling::run(encoding, wait, window_ns, writer_core)?
         }
         Command::Prepared { listen, encoding, core } => prepared::serve(listen, encoding, core)?,
+        Command::Hiccups { core, watch_ns } => hiccups::run(core, watch_ns)?,
+        Command::Clocks { cores, readings } => clocks::run(cores, readings)?,
+        Command::Idle { core, gaps, threshold_ns } => idle::run(core, &gaps, threshold_ns)?,
         Command::Bare { size, rate, window_ns, writer_core } => {
             bare::run(bare::Stream { size: size as usize, rate, window_ns, writer_core })?;
         }

@@ -3,18 +3,22 @@
 mod scripted;
 
 use scripted::*;
-use tickbench_record::Check;
+use tickbench_record::{Ceiling, Check};
 
 #[test]
 fn the_ceiling_is_measured() {
-    for encoding in ["json", "binary"] {
-        let output =
-            probe().args(["ceiling", "--encoding", encoding, "--window-ns", "400000000"]).output().unwrap();
+    for (encoding, wait) in [("json", "block"), ("binary", "block"), ("binary", "spin"), ("json", "spin")] {
+        let output = probe()
+            .args(["ceiling", "--encoding", encoding, "--wait", wait, "--window-ns", "200000000"])
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let ceiling: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        for figure in ["messages_per_s", "cpu_ns_per_message", "bytes_per_s", "cpu_share"] {
-            assert!(ceiling[figure].as_f64().unwrap() > 0.0, "{figure}: {ceiling}");
-        }
+        let ceiling: Ceiling = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((ceiling.encoding.name(), ceiling.wait.name()), (encoding, wait));
+        let Ceiling { messages_per_s, bytes_per_s, cpu_ns_per_message, cpu_share, messages_per_read, .. } =
+            ceiling;
+        let figures = [messages_per_s, bytes_per_s, cpu_ns_per_message, cpu_share, messages_per_read];
+        assert!(figures.iter().all(|&figure| figure > 0.0), "{ceiling:?}");
     }
 }
 
@@ -43,9 +47,14 @@ fn a_server_that_breaks_the_contract_is_found_out() {
 
 #[test]
 fn bad_flags_end_with_code_2() {
-    for args in
-        [&["measure"][..], &["measure", "--server", "nowhere"], &["ceiling", "--encoding", "xml"], &[]]
-    {
+    for args in [
+        &["measure"][..],
+        &["measure", "--server", "nowhere"],
+        &["ceiling", "--encoding", "xml"],
+        &["clocks", "--cores", "1"],
+        &["hiccups"],
+        &[],
+    ] {
         assert_eq!(probe().args(args).output().unwrap().status.code(), Some(2), "{args:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 mod scripted;
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
@@ -277,7 +277,7 @@ fn many_connections_are_counted_together() {
 
 #[test]
 fn echo_is_a_closed_loop() {
-    let server = serve(|stream| echo(stream, 0));
+    let server = serve(echo);
     for (connections, size_bytes, encoding, wait) in [
         (1, 64, Encoding::Binary, Wait::Spin),
         (1, 0, Encoding::Json, Wait::Block),
@@ -293,40 +293,8 @@ fn echo_is_a_closed_loop() {
 
 #[test]
 fn a_changed_echo_fails_the_audit() {
-    let server = serve(|stream| echo(stream, 1));
+    let server = serve(|stream| changed_echo(stream, 1));
     let (stage, reason) = failed(measure(&Request { job: Job::Echo, size_bytes: 64, ..request(server) }));
     assert_eq!(stage, Stage::Audit);
     assert!(reason.contains("differs from what was sent"), "{reason}");
-}
-
-/// Returns each message, `change` added to the first byte of its payload.
-fn echo(stream: &mut std::net::TcpStream, change: u8) -> std::io::Result<()> {
-    loop {
-        let mut head = [0; 2];
-        stream.read_exact(&mut head)?;
-        let length = match head[1] & 0x7f {
-            127 => {
-                let mut bytes = [0; 8];
-                stream.read_exact(&mut bytes)?;
-                u64::from_be_bytes(bytes) as usize
-            }
-            126 => {
-                let mut bytes = [0; 2];
-                stream.read_exact(&mut bytes)?;
-                usize::from(u16::from_be_bytes(bytes))
-            }
-            short => usize::from(short),
-        };
-        let (mut key, mut payload) = ([0; 4], vec![0; length]);
-        stream.read_exact(&mut key)?;
-        stream.read_exact(&mut payload)?;
-        payload.iter_mut().enumerate().for_each(|(at, byte)| *byte ^= key[at % 4]);
-        if let Some(first) = payload.first_mut() {
-            *first += change;
-        }
-        let opcode = if head[0] & 0xf == 1 { Opcode::Text } else { Opcode::Binary };
-        let mut frame = Vec::new();
-        write_frame(&mut frame, true, opcode, Mask::None, &payload);
-        stream.write_all(&frame)?;
-    }
 }

@@ -87,6 +87,7 @@ fn lines(
         let points: Vec<_> = figures.iter().map(|(count, figure)| (*count, figure.estimate)).collect();
         Line {
             look: server.look,
+            thin: false,
             marks: if server.look.baseline { Vec::new() } else { points.clone() },
             points,
             band: figures.iter().map(|(count, figure)| (*count, figure.low, figure.high)).collect(),

@@ -20,7 +20,9 @@ pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
             column("Round trip p50", Unit::Time),
             column("Round trip p99", Unit::Time),
         ];
-        let metrics = [Metric::MessagesPerS, Metric::RoundTripP50, Metric::RoundTripP99];
+        let cleaned = scene.cleaned(Metric::RoundTripP50).zip(scene.cleaned(Metric::RoundTripP99));
+        let (p50, p99) = cleaned.unwrap_or((Metric::RoundTripP50, Metric::RoundTripP99));
+        let metrics = [Metric::MessagesPerS, p50, p99];
         let table =
             table(run, &scene, columns, |cell| metrics.iter().map(|metric| bar(cell, *metric)).collect());
         if table.is_empty() {
@@ -31,10 +33,11 @@ pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
             title: scene.title("Rate and round trip"),
             setting: run.setting(&scene),
             better: Some("higher rate, lower time is better"),
-            caption: "Round trips per second and the time of one, with 95 % intervals over iterations. \
-                      In a closed loop the two mirror each other. A higher rate and a lower time are \
-                      better."
-                .into(),
+            caption: format!(
+                "Round trips per second and the time of one{}, with 95 % intervals over iterations. In a closed loop the \
+                 two mirror each other. A higher rate and a lower time are better.",
+                if cleaned.is_some() { " less the machine's hiccups" } else { "" }
+            ),
             section: Section::Echo,
             legend: Vec::new(),
             missing: missing(&scene.cells, |cell| estimate(cell, Metric::MessagesPerS).is_some()),

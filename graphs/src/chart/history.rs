@@ -138,6 +138,7 @@ impl History {
                 let place = |at: &usize| *at as f64 + 1.0;
                 let drawn: Vec<_> = points.iter().map(|(at, figure)| (place(at), figure.estimate)).collect();
                 Line {
+                    thin: false,
                     look: server.look,
                     marks: if server.look.baseline { Vec::new() } else { drawn.clone() },
                     points: drawn,

@@ -1,4 +1,5 @@
-//! Latency by percentile, on the axis of HdrHistogram: the tail takes as much room as the middle.
+//! Latency by percentile, on the axis of HdrHistogram: the tail takes as much room as the middle. Where the machine's hiccups were
+//! set aside, both tails are drawn: what is left of them solid, the tail as it was thin.
 
 use tickbench_record::ScenarioKind;
 use tickbench_stats::CellSummary;
@@ -19,7 +20,8 @@ struct Kind {
     title: &'static str,
     y_name: &'static str,
     meaning: &'static str,
-    quantiles: fn(&CellSummary) -> &[(f64, u64)],
+    as_it_was: fn(&CellSummary) -> &[(f64, u64)],
+    cleaned: fn(&CellSummary) -> &[(f64, u64)],
 }
 
 /// From the stamp directly before the server's send call to the client's receipt.
@@ -31,7 +33,8 @@ pub(crate) fn delivery(run: &Run) -> Result<Vec<Chart>, GraphError> {
         title: "Delivery latency by percentile",
         y_name: "Delivery (sent to received)",
         meaning: "Time from directly before the server's send call to the client's receipt",
-        quantiles: |cell| &cell.series.merged_quantiles,
+        as_it_was: |cell| &cell.series.merged_quantiles,
+        cleaned: |cell| &cell.series.merged_cleaned_quantiles,
     };
     kind.charts(run)
 }
@@ -45,7 +48,8 @@ pub(crate) fn lag(run: &Run) -> Result<Vec<Chart>, GraphError> {
         title: "Lag behind the schedule by percentile",
         y_name: "Lag (due to sent)",
         meaning: "How long after a tick was due the server sent it",
-        quantiles: |cell| &cell.series.merged_lag_quantiles,
+        as_it_was: |cell| &cell.series.merged_lag_quantiles,
+        cleaned: |cell| &cell.series.merged_lag_cleaned_quantiles,
     };
     kind.charts(run)
 }
@@ -59,7 +63,8 @@ pub(crate) fn round_trip(run: &Run) -> Result<Vec<Chart>, GraphError> {
         title: "Round trip by percentile",
         y_name: "Round trip",
         meaning: "Time from the client's send to the receipt of its echo, the next message only then",
-        quantiles: |cell| &cell.series.merged_quantiles,
+        as_it_was: |cell| &cell.series.merged_quantiles,
+        cleaned: |cell| &cell.series.merged_cleaned_quantiles,
     };
     kind.charts(run)
 }
@@ -72,33 +77,35 @@ impl Kind {
     }
 
     fn has(&self, cell: &CellSummary) -> bool {
-        self.points(cell).next().is_some()
+        points((self.as_it_was)(cell)).next().is_some()
     }
 
-    /// The maximum, at quantile 1, lies infinitely far out on this axis.
-    fn points(&self, cell: &CellSummary) -> impl Iterator<Item = (f64, f64)> {
-        let drawable = |(quantile, _): &&(f64, u64)| (0.0..1.0).contains(quantile);
-        (self.quantiles)(cell)
-            .iter()
-            .filter(drawable)
-            .map(|(quantile, ns)| (Axis::quantile(*quantile), *ns as f64))
-    }
-
-    fn curve(&self, run: &Run, cell: &CellSummary) -> Curve {
-        Curve { look: run.look(&cell.cell.server), points: self.points(cell).collect() }
+    /// The curve that counts and, where that is less the machine's hiccups, the curve as it was.
+    fn curves(&self, run: &Run, cell: &CellSummary) -> Vec<Curve> {
+        let look = run.look(&cell.cell.server);
+        let curve = |quantiles, thin| Curve { look, thin, points: points(quantiles).collect() };
+        let cleaned = curve((self.cleaned)(cell), false);
+        if cleaned.points.is_empty() {
+            return vec![curve((self.as_it_was)(cell), false)];
+        }
+        vec![cleaned, curve((self.as_it_was)(cell), true)]
     }
 
     fn chart(&self, run: &Run, scene: &Scene) -> Result<Chart, GraphError> {
         let facets: Vec<Facet> =
             scene.facets().into_iter().filter(|facet| scene.of(*facet).any(|cell| self.has(cell))).collect();
-        let points = || scene.cells.iter().flat_map(|cell| self.points(cell));
-        let furthest = points().map(|(place, _)| 1.0 - 1.0 / place).fold(0.0, f64::max);
+        let curves =
+            |facet| -> Vec<Curve> { scene.of(facet).flat_map(|cell| self.curves(run, cell)).collect() };
+        let all: Vec<Curve> = facets.iter().flat_map(|facet| curves(*facet)).collect();
+        let places = all.iter().flat_map(|curve| &curve.points).map(|(place, _)| *place);
+        let furthest = places.map(|place| 1.0 - 1.0 / place).fold(0.0, f64::max);
+        let both = all.iter().any(|curve| curve.thin);
         let shape = Shape { x: Axis::quantiles(furthest), facets: &facets };
-        let absolute = |facet| scene.of(facet).map(|cell| self.curve(run, cell)).collect();
-        let latency = shape.panels(self.y_name, Unit::Time, 6, "", absolute);
+        let latency = shape.panels(self.y_name, Unit::Time, 6, "", curves);
         let ratios = run.baseline().map(|baseline| {
             let relative = |facet| {
-                let curves: Vec<Curve> = absolute(facet);
+                let mut curves = curves(facet);
+                curves.retain(|curve| !curve.thin);
                 let base = curves.iter().find(|curve| curve.look == baseline.look).cloned();
                 base.map_or_else(Vec::new, |base| curves.iter().map(|curve| curve.over(&base)).collect())
             };
@@ -116,13 +123,21 @@ impl Kind {
             }
             _ => String::new(),
         };
+        let (setting, tails) = if both {
+            (
+                " · thin: as it was",
+                " Thick: less the samples that overlap a hiccup of the machine; thin: as it was.",
+            )
+        } else {
+            ("", "")
+        };
         let card = Card {
             name: run.stem(scene, self.name),
             title: scene.title(self.title),
-            setting: run.setting(scene),
+            setting: run.setting(scene) + setting,
             better: Some("lower is better"),
             caption: format!(
-                "{}{scale}, over the merged histograms of all iterations.{beneath} Lower is better.",
+                "{}{scale}, over the merged histograms of all iterations.{tails}{beneath} Lower is better.",
                 self.meaning
             ),
             section: self.section,
@@ -188,6 +203,8 @@ impl Shape<'_> {
 #[derive(Clone)]
 struct Curve {
     look: Look,
+    /// Whether it is a tail as it was, beside one less the machine's hiccups.
+    thin: bool,
     points: Vec<(f64, f64)>,
 }
 
@@ -198,7 +215,7 @@ impl Curve {
             let under = base.at(*place).filter(|under| *under > 0.0)?;
             Some((*place, value / under))
         };
-        Curve { look: self.look, points: self.points.iter().filter_map(ratio).collect() }
+        Curve { look: self.look, thin: self.thin, points: self.points.iter().filter_map(ratio).collect() }
     }
 
     /// The value at a place between two points; `None` beyond them.
@@ -216,11 +233,17 @@ impl Curve {
     /// A line whose marks stand over the labels of the axis.
     fn line(self, x: &Axis) -> Line {
         let mark = |place: f64| Some((place, self.at(place)?));
-        let marks = if self.look.baseline {
+        let marks = if self.look.baseline || self.thin {
             Vec::new()
         } else {
             x.ticks.iter().filter_map(|tick| mark(tick.value)).collect()
         };
-        Line { look: self.look, points: self.points, band: Vec::new(), marks }
+        Line { look: self.look, thin: self.thin, points: self.points, band: Vec::new(), marks }
     }
+}
+
+/// The maximum, at quantile 1, lies infinitely far out on this axis.
+fn points(quantiles: &[(f64, u64)]) -> impl Iterator<Item = (f64, f64)> {
+    let drawable = |(quantile, _): &&(f64, u64)| (0.0..1.0).contains(quantile);
+    quantiles.iter().filter(drawable).map(|(quantile, ns)| (Axis::quantile(*quantile), *ns as f64))
 }

@@ -29,20 +29,27 @@ const DELIVERY: [Against; 2] = [
 pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
     let mut charts = Vec::new();
     for scene in run.scenes(ScenarioKind::Scaling) {
-        let panels = panels(run, &scene, &DELIVERY);
+        let cleaned = DELIVERY.iter().all(|against| scene.cleaned(against.metric).is_some());
+        let delivery = DELIVERY.map(|against| Against {
+            metric: scene.cleaned(against.metric).filter(|_| cleaned).unwrap_or(against.metric),
+            ..against
+        });
+        let panels = panels(run, &scene, &delivery);
         if panels.is_empty() {
             continue;
         }
-        let ratios = ratios(run, &scene, &DELIVERY);
+        let ratios = ratios(run, &scene, &delivery);
         let has_data = |cell: &_| estimate(cell, Metric::DeliveryP50).is_some();
         let card = Card {
             name: run.stem(&scene, "latency"),
             title: scene.title("Delivery latency against connections"),
             setting: run.setting(&scene),
             better: Some("lower is better"),
-            caption: "p50 and p99 of delivery over all connections, and how many times the baseline's they \
-                      are; bands are 95 % intervals over iterations. Lower is better."
-                .into(),
+            caption: format!(
+                "p50 and p99 of delivery over all connections{}, and how many times the baseline's they are; bands are \
+                 95 % intervals over iterations. Lower is better.",
+                if cleaned { ", less the machine's hiccups" } else { "" }
+            ),
             section: Section::Scaling,
             legend: shown(&run.servers, &scene.cells, has_data),
             missing: missing(&scene.cells, has_data),

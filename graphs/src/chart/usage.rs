@@ -66,6 +66,7 @@ fn chart(run: &Run, scene: &Scene) -> Result<Chart, GraphError> {
         let lines = scene.of(*facet).filter(|cell| has_data(cell)).map(|cell| Line {
             look: run.look(&cell.cell.server),
             points: samples(cell).map(|sample| (sample.0 * 1e6, (column.figure)(sample))).collect(),
+            thin: false,
             band: Vec::new(),
             marks: Vec::new(),
         });

@@ -25,6 +25,8 @@ pub(crate) struct Panel {
 /// The line of one server.
 pub(crate) struct Line {
     pub(crate) look: Look,
+    /// Whether another line of the same server counts more.
+    pub(crate) thin: bool,
     /// In the axes' values.
     pub(crate) points: Vec<Point>,
     /// `(x, low, high)`: the interval around points.
@@ -154,15 +156,15 @@ impl Line {
         }
         let points: Vec<Point> = self.points.iter().copied().map(&place).collect();
         if points.len() > 1 {
-            canvas.line(&points, Stroke::of(&self.look, 2.0))?;
+            canvas.line(&points, Stroke::of(&self.look, if self.thin { 0.9 } else { 2.2 }))?;
         }
         let alone = if points.len() == 1 { &self.points } else { &self.marks };
         alone.iter().try_for_each(|point| canvas.mark(place(*point), &self.look))
     }
 }
 
-/// Puts the baseline first, so that it lies beneath the others.
+/// Puts the baseline first and thin lines before others, so that they lie beneath.
 pub(crate) fn baseline_first(mut lines: Vec<Line>) -> Vec<Line> {
-    lines.sort_by_key(|line| !line.look.baseline);
+    lines.sort_by_key(|line| (!line.thin, !line.look.baseline));
     lines
 }

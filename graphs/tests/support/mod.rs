@@ -52,7 +52,13 @@ pub(crate) fn summary(servers: &[&str], iterations: usize) -> Summary {
         usual.cell.wait = Wait::Block;
         cells.push(usual);
     }
-    Summary { study: "default".into(), iterations: iterations as u32, cells, comparisons: Vec::new() }
+    Summary {
+        study: "default".into(),
+        iterations: iterations as u32,
+        cells,
+        comparisons: Vec::new(),
+        floors: Vec::new(),
+    }
 }
 
 fn slowness(server: &str) -> f64 {
@@ -94,6 +100,8 @@ fn summed(cell: Cell, iterations: usize, figures: &[(Metric, f64)], series: Seri
             .map(|(metric, figure)| (*metric, around(*figure)))
             .collect::<BTreeMap<_, _>>(),
         merged: BTreeSet::new(),
+        audits: Vec::new(),
+        ceiling_share: None,
         series,
     }
 }
@@ -145,7 +153,9 @@ fn latency(server: &str, encoding: Encoding, client: Client, iterations: usize) 
     let mut noise = noise(server, encoding as u64 + 7);
     let series = Series {
         merged_quantiles: quantiles(p50, 2.4 + slow),
+        merged_cleaned_quantiles: quantiles(p50, 1.2 + slow),
         merged_lag_quantiles: quantiles(33_000.0 * slow, 1.1 + slow),
+        merged_lag_cleaned_quantiles: Vec::new(),
         p50_by_iteration: by_iteration(&mut noise, iterations, p50, 0.05),
         p99_by_iteration: by_iteration(&mut noise, iterations, p99, 0.3),
         usage: usage(&mut noise, 0.22 * slow, 3.2 * slow * slow, 1.0),

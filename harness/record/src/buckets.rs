@@ -54,7 +54,7 @@ fn take<const N: usize>(bytes: &[u8]) -> Result<([u8; N], &[u8]), DistributionEr
 }
 
 fn filled(mut counters: &[u8], scale: Scale) -> Result<Vec<Bucket>, DistributionError> {
-    let (mut buckets, mut index) = (Vec::new(), 0u64);
+    let (mut buckets, mut index) = (Vec::with_capacity(512), 0u64);
     while !counters.is_empty() {
         let (zigzag, rest) = leb128(counters).ok_or(CUT_OFF)?;
         counters = rest;

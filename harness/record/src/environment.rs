@@ -79,7 +79,7 @@ pub struct SelfTest {
 pub struct Spent {
     /// Building servers and clients.
     pub building_ns: u64,
-    /// Verifying servers before they were timed.
+    /// Verifying servers, watching the machine and measuring the clients' ceilings, before anything was timed.
     pub verifying_ns: u64,
     /// Executing the plan: launching, warming up, measuring, ending.
     pub executing_ns: u64,

@@ -7,8 +7,8 @@ use crate::compare::{normal_p, ratio};
 use crate::executions::{self, Executions};
 use crate::figure::{Completed, Figure, is_by_iteration, merge, merged_figure, values};
 use crate::metric::Source;
+use crate::parallel::on_all_cores;
 use crate::resample::{Tables, median};
-use crate::summarize::on_all_cores;
 use crate::{Between, Estimate, FAMILY_ERROR, Metric, SERVER_BUSY, SummaryError, Verdict, holm};
 
 /// The records of one of the runs.
@@ -78,7 +78,7 @@ impl Changes {
             .filter_map(|now| Some((same_in(&earlier, &now.cell, &now.cell.server)?, now)))
             .flat_map(|(then, now)| {
                 let asked = move |metric| Asked { metric, then, now };
-                metrics(&now.cell, &also).into_iter().map(asked).collect::<Vec<_>>()
+                metrics(then, now, &also).into_iter().map(asked).collect::<Vec<_>>()
             })
             .collect();
         let compared = on_all_cores(&asked, |asked| {
@@ -104,9 +104,10 @@ struct Asked<'a> {
 }
 
 /// The metrics that decide a cell's question, and those asked for besides, each once.
-fn metrics(cell: &Cell, also: impl Fn(&Cell) -> Vec<Metric>) -> Vec<Metric> {
-    let mut metrics = Metric::deciding(cell.kind).to_vec();
-    for metric in also(cell) {
+fn metrics(then: &Executions, now: &Executions, also: impl Fn(&Cell) -> Vec<Metric>) -> Vec<Metric> {
+    let has = |metric| [then, now].iter().all(|one| !values(metric, &one.completed).is_empty());
+    let mut metrics = Metric::deciding_where(now.cell.kind, has).to_vec();
+    for metric in also(&now.cell) {
         if !metrics.contains(&metric) {
             metrics.push(metric);
         }

@@ -1,108 +1,217 @@
-//! Servers in pairs, by iteration, within a question.
+//! Servers in pairs, by iteration, within a question; and a server with itself, which tells what a difference must exceed.
 
-use tickbench_record::DistributionError;
+use std::collections::BTreeMap;
+
+use tickbench_record::{CONTROL, Cell, DistributionError};
 
 use crate::executions::Executions;
 use crate::figure::{Completed, Figure, is_by_iteration, merge, merged_figure, values};
 use crate::holm;
 use crate::metric::Source;
 use crate::pair::Paired;
+use crate::parallel::on_all_cores;
 use crate::resample::Tables;
-use crate::{CellSummary, Comparison, Estimate, Metric, Verdict};
+use crate::{CellSummary, Comparison, Estimate, Floor, Metric, Verdict};
 
 /// The chance of even one false verdict among the comparisons of a scenario.
 pub const FAMILY_ERROR: f64 = 0.05;
 
-/// Compares every two servers that were asked the same, on the metrics that decide the question. Floods whose rate is no
-/// verdict on their server are compared with nobody. The comparisons of one scenario are one family of Holm's correction.
+/// A cell with all that comparing it needs.
+pub(crate) struct Contender<'a> {
+    pub(crate) executions: &'a Executions<'a>,
+    pub(crate) cell: &'a CellSummary,
+    /// The figures of merged quantiles, as the summary made them over all of the cell's iterations.
+    pub(crate) merged: &'a BTreeMap<Metric, Figure>,
+}
+
+/// Compares every two servers that were asked the same, on the metrics that decide the question, and each control with its
+/// twin. Cells whose figures are no verdict on their server are compared with nobody. The comparisons of one scenario are one
+/// family of Holm's correction; its controls are another.
 pub(crate) fn all(
-    executions: &[Executions],
-    cells: &[CellSummary],
+    contenders: &[Contender],
     tables: &Tables,
-) -> Result<Vec<Comparison>, DistributionError> {
-    let mut comparisons = Vec::new();
-    for family in executions.chunk_by(|a, b| a.cell.scenario == b.cell.scenario) {
-        let mut of_family = Vec::new();
-        for (at, first) in family.iter().enumerate() {
-            let is_first = !family[..at].iter().any(|earlier| earlier.cell.asks_the_same_as(&first.cell));
-            if is_first {
-                let asked: Vec<&Executions> =
-                    family[at..].iter().filter(|other| other.cell.asks_the_same_as(&first.cell)).collect();
-                question(&asked, cells, tables, &mut of_family)?;
-            }
+) -> Result<(Vec<Comparison>, Vec<Floor>), DistributionError> {
+    let (controls, contenders): (Vec<&Contender>, Vec<&Contender>) = contenders
+        .iter()
+        .filter(|one| one.cell.doubt().is_none() && one.cell.is_sound())
+        .partition(|one| one.cell.cell.is_control());
+    let floors = on_all_cores(&controls, |control| floors(control, &contenders, tables));
+    let mut floors: Vec<Floor> = floors.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+    for family in floors.chunk_by_mut(|a, b| a.scenario == b.scenario) {
+        let p = holm::corrected(&family.iter().map(|floor| floor.p).collect::<Vec<_>>());
+        for (floor, p) in family.iter_mut().zip(p) {
+            floor.p = p;
+            floor.verdict = verdict(&floor.ratio, p);
         }
-        conclude(&mut of_family);
-        comparisons.append(&mut of_family);
     }
-    Ok(comparisons)
+    let mut questions: Vec<Vec<&Contender>> = Vec::new();
+    for one in contenders {
+        match questions.iter_mut().find(|asked| asked[0].cell.cell.asks_the_same_as(&one.cell.cell)) {
+            Some(asked) => asked.push(one),
+            None => questions.push(vec![one]),
+        }
+    }
+    let compared = on_all_cores(&questions, |asked| question(asked, tables));
+    let scenarios = questions.iter().map(|asked| asked[0].cell.cell.scenario.as_str());
+    let mut families: Vec<(&str, Vec<Comparison>)> = Vec::new();
+    for (scenario, compared) in scenarios.zip(compared) {
+        match families.last_mut().filter(|(family, _)| *family == scenario) {
+            Some((_, family)) => family.extend(compared?),
+            None => families.push((scenario, compared?)),
+        }
+    }
+    for (scenario, family) in &mut families {
+        conclude(family, |metric| floor_of(&floors, scenario, metric));
+    }
+    Ok((families.into_iter().flat_map(|(_, family)| family).collect(), floors))
 }
 
 /// The comparisons of one question: each metric, each pair, the later server of a pair as its baseline.
-fn question(
-    asked: &[&Executions],
-    cells: &[CellSummary],
-    tables: &Tables,
-    comparisons: &mut Vec<Comparison>,
-) -> Result<(), DistributionError> {
-    let is_verdict =
-        |one: &Executions| cells.iter().any(|cell| cell.cell == one.cell && cell.doubt().is_none());
-    let asked: Vec<&&Executions> = asked.iter().filter(|one| is_verdict(one)).collect();
-    let Some(first) = asked.first() else { return Ok(()) };
-    for &metric in Metric::deciding(first.cell.kind) {
-        for (at, one) in asked.iter().enumerate() {
-            for other in &asked[at + 1..] {
-                let Some((ratio, p)) = paired(metric, &one.completed, &other.completed, tables)? else {
-                    continue;
-                };
+fn question(asked: &[&Contender], tables: &Tables) -> Result<Vec<Comparison>, DistributionError> {
+    let mut comparisons = Vec::new();
+    let cells: Vec<&CellSummary> = asked.iter().map(|one| one.cell).collect();
+    for metric in Metric::deciding(&cells) {
+        let sides: Vec<Side> = asked.iter().map(|one| Side::whole(one, metric, tables)).collect();
+        for (at, one) in sides.iter().enumerate() {
+            for other in &sides[at + 1..] {
+                let Some(told) = told(metric, one, other, tables)? else { continue };
                 comparisons.push(Comparison {
                     question: one.cell.question(),
                     metric,
                     server: one.cell.server.clone(),
                     baseline: other.cell.server.clone(),
-                    ratio,
-                    p,
+                    ratio: told.ratio,
+                    p: told.p,
+                    shift: told.shift,
+                    cliffs_delta: told.cliffs_delta,
+                    floor: None,
+                    below_floor: false,
                     verdict: Verdict::NoDifference,
                 });
             }
         }
     }
-    Ok(())
+    Ok(comparisons)
+}
+
+/// A server against itself, on the metrics that decide its question and on the same tails as they were.
+fn floors(
+    control: &Contender,
+    contenders: &[&Contender],
+    tables: &Tables,
+) -> Result<Vec<Floor>, DistributionError> {
+    let cell = &control.cell.cell;
+    let twin = Cell { server: cell.server.trim_end_matches(CONTROL).into(), ..cell.clone() };
+    let Some(twin) = contenders.iter().find(|one| one.cell.cell == twin) else { return Ok(Vec::new()) };
+    let deciding = Metric::deciding(&[twin.cell, control.cell]);
+    let as_it_was = deciding.iter().filter_map(|metric| metric.uncleaned());
+    let mut floors = Vec::new();
+    for metric in deciding.iter().copied().chain(as_it_was) {
+        let sides = [twin, control].map(|one| Side::whole(one, metric, tables));
+        let Some(told) = told(metric, &sides[0], &sides[1], tables)? else { continue };
+        floors.push(Floor {
+            scenario: cell.scenario.clone(),
+            question: cell.question(),
+            server: twin.cell.cell.server.clone(),
+            metric,
+            ratio: told.ratio,
+            p: told.p,
+            floor: (told.ratio.low - 1.0).abs().max((told.ratio.high - 1.0).abs()),
+            verdict: Verdict::NoDifference,
+        });
+    }
+    Ok(floors)
+}
+
+fn floor_of(floors: &[Floor], scenario: &str, metric: Metric) -> Option<f64> {
+    let of = floors.iter().filter(|floor| floor.scenario == scenario && floor.metric == metric);
+    of.map(|floor| floor.floor).max_by(f64::total_cmp)
+}
+
+/// One of the two that are compared: its iterations and its figure over them.
+struct Side<'a> {
+    cell: &'a Cell,
+    completed: Completed<'a>,
+    /// One value an iteration and their median, where the metric can be told so.
+    series: Option<(Vec<f64>, Figure)>,
+    /// The quantile of all iterations merged, where that is at hand.
+    merged: Option<&'a Figure>,
+}
+
+impl<'a> Side<'a> {
+    /// All iterations of a contender.
+    fn whole(one: &Contender<'a>, metric: Metric, tables: &Tables) -> Side<'a> {
+        let merged = one.merged.get(&metric);
+        Side { merged, ..Side::of(&one.cell.cell, one.executions.completed.clone(), metric, tables) }
+    }
+
+    fn of(cell: &'a Cell, completed: Completed<'a>, metric: Metric, tables: &Tables) -> Side<'a> {
+        let series = is_by_iteration(metric, &completed).then(|| values(metric, &completed));
+        let series = series.and_then(|values| {
+            let figure = Figure::paired(&values, tables)?;
+            Some((values, figure))
+        });
+        Side { cell, completed, series, merged: None }
+    }
+
+    /// The same over those iterations alone that `other` completed too.
+    fn shared_with(&self, other: &Side, metric: Metric, tables: &Tables) -> Side<'a> {
+        let mut completed = self.completed.clone();
+        completed.retain(|iteration, _| other.completed.contains_key(iteration));
+        Side::of(self.cell, completed, metric, tables)
+    }
+}
+
+/// What was told of a pair.
+struct Told {
+    ratio: Estimate,
+    p: f64,
+    shift: Option<f64>,
+    cliffs_delta: Option<f64>,
 }
 
 /// The ratio of two cells' figures over the iterations that both completed, and the p of their being equal. `None` where they
 /// share no iteration, or where either has too few samples.
-fn paired(
+fn told(
     metric: Metric,
-    one: &Completed,
-    other: &Completed,
+    one: &Side,
+    other: &Side,
     tables: &Tables,
-) -> Result<Option<(Estimate, f64)>, DistributionError> {
-    let shared = |of: &Completed, with: &Completed| -> Vec<u32> {
-        of.keys().copied().filter(|iteration| with.contains_key(iteration)).collect()
-    };
-    let iterations = shared(one, other);
-    if iterations.is_empty() {
+) -> Result<Option<Told>, DistributionError> {
+    if !one.completed.keys().eq(other.completed.keys()) {
+        let shared = [one.shared_with(other, metric, tables), other.shared_with(one, metric, tables)];
+        return told(metric, &shared[0], &shared[1], tables);
+    }
+    let iterations = one.completed.len();
+    if iterations == 0 {
         return Ok(None);
     }
-    let (one, other) = (restricted(one, &iterations), restricted(other, &iterations));
-    if is_by_iteration(metric, &one) && is_by_iteration(metric, &other) {
-        let paired = Paired::with(&values(metric, &one), &values(metric, &other), tables);
-        return Ok(paired.map(|paired| (paired.ratio, paired.p)));
+    if let (Some((one, of_one)), Some((other, of_other))) = (&one.series, &other.series) {
+        let paired = Paired::with((one, of_one), (other, of_other));
+        return Ok(paired.map(|Paired { ratio, p, shift, cliffs_delta }| Told {
+            ratio,
+            p,
+            shift: Some(shift),
+            cliffs_delta: Some(cliffs_delta),
+        }));
     }
     // Not every iteration has the metric to itself: a quantile may still be had from all of them merged.
     let Source::Quantile(latency, quantile) = metric.source() else { return Ok(None) };
-    let figure = |completed: &Completed| {
-        let merged = merge(completed, latency)?;
-        Ok::<_, DistributionError>(merged_figure(quantile.q(), &merged, iterations.len(), tables))
+    let ratio_to = |one: &Figure, other: &Figure| {
+        let ratio = ratio(one, other);
+        let p = normal_p(ratio.value.ln(), &ratio.resampled);
+        let told = |ratio| Told { ratio, p, shift: None, cliffs_delta: None };
+        ratio.estimate(iterations).map(told)
     };
-    let (Some(one), Some(other)) = (figure(&one)?, figure(&other)?) else { return Ok(None) };
-    let ratio = ratio(&one, &other);
-    let p = normal_p(ratio.value.ln(), &ratio.resampled);
-    Ok(ratio.estimate(iterations.len()).map(|ratio| (ratio, p)))
-}
-
-fn restricted<'a>(completed: &Completed<'a>, iterations: &[u32]) -> Completed<'a> {
-    iterations.iter().map(|iteration| (*iteration, completed[iteration])).collect()
+    if let (Some(one), Some(other)) = (one.merged, other.merged) {
+        return Ok(ratio_to(one, other));
+    }
+    let figure = |side: &Side| {
+        let merged = merge(&side.completed, latency)?;
+        Ok::<_, DistributionError>(merged_figure(quantile.q(), &merged, iterations, tables))
+    };
+    let (Some(one), Some(other)) = (figure(one)?, figure(other)?) else { return Ok(None) };
+    Ok(ratio_to(&one, &other))
 }
 
 /// The ratio of two figures, resample by resample.
@@ -125,16 +234,24 @@ pub(crate) fn normal_p(log_ratio: f64, resampled: &[f64]) -> f64 {
     if deviation > 0.0 { libm::erfc((log_ratio / deviation).abs() / std::f64::consts::SQRT_2) } else { 1.0 }
 }
 
-/// Corrects the p values of a family, and draws the verdicts.
-fn conclude(family: &mut [Comparison]) {
+/// Corrects the p values of a family, and draws the verdicts: none on a difference below the noise floor of its metric.
+fn conclude(family: &mut [Comparison], floor: impl Fn(Metric) -> Option<f64>) {
     let p: Vec<f64> = family.iter().map(|comparison| comparison.p).collect();
     for (comparison, p) in family.iter_mut().zip(holm::corrected(&p)) {
         comparison.p = p;
-        comparison.verdict = match comparison.ratio {
-            _ if p >= FAMILY_ERROR => Verdict::NoDifference,
-            Estimate { high, .. } if high < 1.0 => Verdict::Lower,
-            Estimate { low, .. } if low > 1.0 => Verdict::Higher,
-            _ => Verdict::NoDifference,
-        };
+        comparison.floor = floor(comparison.metric);
+        let verdict = verdict(&comparison.ratio, p);
+        let is_below = comparison.floor.is_some_and(|floor| (comparison.ratio.estimate - 1.0).abs() < floor);
+        comparison.below_floor = is_below && verdict != Verdict::NoDifference;
+        comparison.verdict = if is_below { Verdict::NoDifference } else { verdict };
+    }
+}
+
+fn verdict(ratio: &Estimate, p: f64) -> Verdict {
+    match ratio {
+        _ if p >= FAMILY_ERROR => Verdict::NoDifference,
+        Estimate { high, .. } if *high < 1.0 => Verdict::Lower,
+        Estimate { low, .. } if *low > 1.0 => Verdict::Higher,
+        _ => Verdict::NoDifference,
     }
 }

@@ -11,13 +11,16 @@ pub const SERVER_BUSY: f64 = 0.95;
 /// A client that uses at least this share of its core may be what limits a flood.
 pub const CLIENT_BUSY: f64 = 0.80;
 
+/// A client that takes in more than this share of its ceiling has no headroom: the rate may be its own.
+pub const CLIENT_HEADROOM: f64 = 0.80;
+
 /// Why a flood's rate is no verdict on its server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Doubt {
     /// Each message was to be sent alone, and the server gathers them by itself: another product than those beside it.
     Coalesced,
-    /// The client was busy and the server was not: the rate is the client's.
+    /// The client was near its ceiling, or busy where the server was not: the rate may be the client's.
     ClientBound,
     /// Neither was busy: something else held them back.
     Idle,
@@ -34,6 +37,9 @@ impl CellSummary {
         }
         if self.coalesces && self.cell.flush == Flush::Each {
             return Some(Doubt::Coalesced);
+        }
+        if self.ceiling_share.is_some_and(|share| share > CLIENT_HEADROOM) {
+            return Some(Doubt::ClientBound);
         }
         match (share(Metric::ServerCpuShare), share(Metric::ClientCpuShare)) {
             (None, _) => Some(Doubt::Unknown),

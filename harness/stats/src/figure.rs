@@ -19,9 +19,16 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
+    /// The median of one value an iteration, resampled so that it can be set against others of the same iterations; `None` of
+    /// no values.
+    pub(crate) fn paired(values: &[f64], tables: &Tables) -> Option<Figure> {
+        let value = median(values)?;
+        Some(Figure { value, resampled: tables.over(values.len()).paired_medians(values) })
+    }
+
     /// The estimate with its interval, or `None` where a number in it is none.
-    pub(crate) fn estimate(self, iterations: usize) -> Option<Estimate> {
-        let (low, high) = interval(self.resampled)?;
+    pub(crate) fn estimate(&self, iterations: usize) -> Option<Estimate> {
+        let (low, high) = interval(self.resampled.clone())?;
         let finite = [self.value, low, high].iter().all(|number| number.is_finite());
         finite.then_some(Estimate { estimate: self.value, low, high, iterations })
     }

@@ -5,11 +5,29 @@
 //! samples for a quantile, as they often do for p99.9, the histograms of all iterations are merged and the quantile is
 //! that of the merged histogram; its interval comes from merging anew the iterations of each resample. A quantile that
 //! even all samples together do not support is absent.
+//!
+//! # `summary.json`
+//!
+//! It is [`Summary`], a key a field, with the names of enumerations in snake case: the metric [`Metric::DeliveryCleanedP99`] is
+//! `delivery_cleaned_p99`.
+//!
+//! - `cells`: each with its `cell`, `completed`, `failures`, counts of messages, `estimates` by metric
+//!   (`{"estimate", "low", "high", "iterations"}`), the metrics that are of `merged` samples, its `audits`
+//!   (`{"check", "figure", "held"}`) and its `ceiling_share` (`null` where no ceiling was measured). Cells whose `server` ends in
+//!   `#control` are second runs of the server before the `#`.
+//! - `comparisons`: each pair of servers of a question, on the metrics that decide it: `ratio` with its interval, `p`, `shift`,
+//!   `cliffs_delta` (both `null` for merged samples), `floor` (`null` without a control), `below_floor` and the `verdict`: `lower`,
+//!   `higher` or `no_difference`.
+//! - `floors`: each control against its twin: `ratio`, `p`, the `floor`, and the `verdict`, which is a false alarm where it is not
+//!   `no_difference`.
 
+mod audit;
 mod between;
 mod changes;
 mod compare;
+mod context;
 mod doubt;
+mod effect;
 mod executions;
 mod figure;
 mod holm;
@@ -17,19 +35,29 @@ mod mann_whitney;
 mod merged;
 mod metric;
 mod pair;
+mod parallel;
+mod power;
 mod random;
 mod ranking;
 mod resample;
 mod signed_rank;
 mod summarize;
 mod summary;
+mod trend;
 mod usage;
 
+#[cfg(test)]
+mod oracle;
+
+pub use audit::{Audit, Check};
 pub use between::Between;
 pub use changes::{Change, Changes, Side};
 pub use compare::FAMILY_ERROR;
-pub use doubt::{CLIENT_BUSY, Doubt, SERVER_BUSY};
+pub use context::Context;
+pub use doubt::{CLIENT_BUSY, CLIENT_HEADROOM, Doubt, SERVER_BUSY};
+pub use metric::Metric;
 pub use pair::Paired;
+pub use power::{Detection, STUDIES, detection};
 pub use ranking::Place;
 pub use summarize::SummaryError;
-pub use summary::{CellSummary, Comparison, Estimate, Failure, Metric, Series, Summary, Verdict};
+pub use summary::{CellSummary, Comparison, Estimate, Failure, Floor, Series, Summary, Verdict};

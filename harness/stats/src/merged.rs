@@ -6,7 +6,7 @@ use crate::resample::Resamples;
 
 /// Resamples behind the interval of a merged quantile. Each walks a tail, and 500 place the ends of an interval to within a
 /// few hundredths of its width (Efron and Tibshirani, chapter 13, on how many).
-const MERGED_RESAMPLES: usize = 500;
+pub(crate) const MERGED_RESAMPLES: usize = 500;
 
 /// Histograms of one figure over the iterations of a cell, merged and still apart: each bucket knows its iteration.
 pub(crate) struct Merged {
@@ -17,6 +17,7 @@ pub(crate) struct Merged {
 }
 
 /// What one iteration has in a bucket.
+#[derive(Clone, Copy)]
 struct Share {
     /// The highest value that the histogram does not tell from those in the bucket.
     value: u64,
@@ -29,20 +30,11 @@ impl Merged {
     pub(crate) fn of<'a>(
         distributions: impl Iterator<Item = Option<&'a Distribution>>,
     ) -> Result<Merged, DistributionError> {
-        let (mut shares, mut samples) = (Vec::new(), Vec::new());
-        for (iteration, distribution) in distributions.enumerate() {
-            let mut total = 0;
-            if let Some(distribution) = distribution {
-                // The largest first, so that the sort below finds one run an iteration and only has to merge them.
-                for Bucket { value, count } in distribution.buckets()?.into_iter().rev() {
-                    shares.push(Share { value, iteration, count });
-                    total += count;
-                }
-            }
-            samples.push(total);
-        }
-        shares.sort_by_key(|share: &Share| std::cmp::Reverse(share.value));
-        Ok(Merged { shares, samples })
+        let buckets = distributions
+            .map(|distribution| distribution.map_or_else(|| Ok(Vec::new()), Distribution::buckets))
+            .collect::<Result<Vec<Vec<Bucket>>, _>>()?;
+        let samples = buckets.iter().map(|buckets| buckets.iter().map(|bucket| bucket.count).sum()).collect();
+        Ok(Merged { shares: largest_first(&buckets), samples })
     }
 
     /// All samples.
@@ -86,7 +78,8 @@ impl Merged {
         curve
     }
 
-    fn weighted_quantile(&self, q: f64, weight: impl Fn(usize) -> u64) -> Option<u64> {
+    /// The quantile where each iteration counts so many times.
+    pub(crate) fn weighted_quantile(&self, q: f64, weight: impl Fn(usize) -> u64) -> Option<u64> {
         let total: u64 = self.samples.iter().enumerate().map(|(at, &samples)| weight(at) * samples).sum();
         let above = total.checked_sub(rank(q, total))?;
         let mut passed = 0;
@@ -96,6 +89,40 @@ impl Merged {
         })?;
         Some(reached.value)
     }
+}
+
+/// All buckets of all iterations by their value, the largest first: sorted by counting, since histograms of three digits know
+/// but few values.
+fn largest_first(buckets: &[Vec<Bucket>]) -> Vec<Share> {
+    let mut ends: Vec<usize> = vec![0; PLACES];
+    buckets.iter().flatten().for_each(|bucket| ends[place(bucket.value)] += 1);
+    let mut passed = 0;
+    for end in ends.iter_mut().rev() {
+        passed += *end;
+        *end = passed;
+    }
+    let mut shares = vec![Share { value: 0, iteration: 0, count: 0 }; passed];
+    for (iteration, buckets) in buckets.iter().enumerate() {
+        for &Bucket { value, count } in buckets {
+            let end = &mut ends[place(value)];
+            *end -= 1;
+            shares[*end] = Share { value, iteration, count };
+        }
+    }
+    // Of finer histograms, values that differ may share a place.
+    if !shares.is_sorted_by(|one, next| one.value >= next.value) {
+        shares.sort_by_key(|share| std::cmp::Reverse(share.value));
+    }
+    shares
+}
+
+/// Places for every number of 64 bits.
+const PLACES: usize = 56 * 1024;
+
+/// A number that grows with the value and tells apart what differs in its first eleven binary digits.
+fn place(value: u64) -> usize {
+    let shift = (64 - value.leading_zeros()).saturating_sub(11);
+    shift as usize * 1024 + (value >> shift) as usize
 }
 
 /// Which of so many samples, the smallest being 1, is the quantile: the same as HdrHistogram's.
@@ -154,6 +181,16 @@ mod tests {
             let weighted = merged.weighted_quantile(q, |at| u64::from(weights[at]));
             assert_eq!(weighted, Some(added.value_at_quantile(q)), "{q}");
         }
+    }
+
+    #[test]
+    fn places_grow_with_the_value() {
+        let values: Vec<u64> =
+            (0..64).flat_map(|bits| [(1u64 << bits) - 1, 1 << bits, 3 << (bits / 2)]).collect();
+        for (one, other) in values.iter().flat_map(|one| values.iter().map(move |other| (*one, *other))) {
+            assert!(one > other || place(one) <= place(other), "{one} {other}");
+        }
+        assert!(place(u64::MAX) < PLACES && place(1023) < place(1024) && place(2047) < place(2048));
     }
 
     #[test]

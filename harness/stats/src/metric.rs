@@ -1,25 +1,32 @@
-//! How each metric is read from an iteration.
+//! The metrics, and how each is read from an iteration.
 
+use serde::Serialize;
 use tickbench_record::{Distribution, Observation, ScenarioKind, Usage};
 
-use crate::Metric;
+use crate::CellSummary;
 
-/// The latencies that an iteration may hold.
+/// The latencies that an iteration may hold. A cleaned one is without the samples that overlap a hiccup of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Latency {
     Lag,
+    LagCleaned,
     Delivery,
+    DeliveryCleaned,
     Response,
     RoundTrip,
+    RoundTripCleaned,
 }
 
 impl Latency {
     pub(crate) fn of(self, observation: &Observation) -> Option<&Distribution> {
         match self {
             Latency::Lag => observation.lag_ns.as_ref(),
+            Latency::LagCleaned => observation.lag_cleaned_ns.as_ref(),
             Latency::Delivery => observation.delivery_ns.as_ref(),
+            Latency::DeliveryCleaned => observation.delivery_cleaned_ns.as_ref(),
             Latency::Response => observation.response_ns.as_ref(),
             Latency::RoundTrip => observation.round_trip_ns.as_ref(),
+            Latency::RoundTripCleaned => observation.round_trip_cleaned_ns.as_ref(),
         }
     }
 }
@@ -65,50 +72,141 @@ pub(crate) enum Source {
     Value(fn(&Observation) -> Option<f64>),
 }
 
-impl Metric {
-    /// Every metric, in the order of its declaration.
-    pub const ALL: &[Metric] = &[
-        Metric::LagP50,
-        Metric::LagP90,
-        Metric::LagP99,
-        Metric::LagP999,
-        Metric::LagP9999,
-        Metric::DeliveryP50,
-        Metric::DeliveryP90,
-        Metric::DeliveryP99,
-        Metric::DeliveryP999,
-        Metric::DeliveryP9999,
-        Metric::ResponseP50,
-        Metric::ResponseP90,
-        Metric::ResponseP99,
-        Metric::ResponseP999,
-        Metric::ResponseP9999,
-        Metric::RoundTripP50,
-        Metric::RoundTripP90,
-        Metric::RoundTripP99,
-        Metric::RoundTripP999,
-        Metric::RoundTripP9999,
-        Metric::MessagesPerS,
-        Metric::BytesPerS,
-        Metric::MessagesPerRead,
-        Metric::ConnectNs,
-        Metric::ServerCpuShare,
-        Metric::ServerCpuNsPerMessage,
-        Metric::ServerRssBytes,
-        Metric::ServerRssPeakBytes,
-        Metric::ServerVoluntarySwitchesPerS,
-        Metric::ServerInvoluntarySwitchesPerS,
-        Metric::ClientCpuShare,
-        Metric::ClientCpuNsPerMessage,
-    ];
+const fn quantile(latency: Latency, quantile: Quantile) -> Source {
+    Source::Quantile(latency, quantile)
+}
 
-    /// The metrics on which servers are compared in a scenario of this kind.
-    pub fn deciding(kind: ScenarioKind) -> &'static [Metric] {
-        match kind {
-            ScenarioKind::Latency | ScenarioKind::Scaling => &[Metric::DeliveryP50, Metric::DeliveryP99],
-            ScenarioKind::Throughput => &[Metric::MessagesPerS],
-            ScenarioKind::Echo => &[Metric::RoundTripP50, Metric::MessagesPerS],
+macro_rules! metrics {
+    ($($name:ident = $source:expr,)+) => {
+        /// A figure of a cell.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        #[allow(
+            missing_docs,
+            reason = "each is the field of the measurement of the same name, `P` before its quantile, `Cleaned` where samples \
+                      that overlap a hiccup are set aside; `SetAsideShare` tells how many"
+        )]
+        pub enum Metric { $($name),+ }
+
+        impl Metric {
+            /// Every metric, in the order of its declaration.
+            pub const ALL: &[Metric] = &[$(Metric::$name),+];
+
+            pub(crate) fn source(self) -> Source {
+                match self { $(Metric::$name => $source),+ }
+            }
         }
+    };
+}
+
+metrics! {
+    LagP50 = quantile(Latency::Lag, Quantile::P50),
+    LagP90 = quantile(Latency::Lag, Quantile::P90),
+    LagP99 = quantile(Latency::Lag, Quantile::P99),
+    LagP999 = quantile(Latency::Lag, Quantile::P999),
+    LagP9999 = quantile(Latency::Lag, Quantile::P9999),
+    LagCleanedP50 = quantile(Latency::LagCleaned, Quantile::P50),
+    LagCleanedP90 = quantile(Latency::LagCleaned, Quantile::P90),
+    LagCleanedP99 = quantile(Latency::LagCleaned, Quantile::P99),
+    LagCleanedP999 = quantile(Latency::LagCleaned, Quantile::P999),
+    LagCleanedP9999 = quantile(Latency::LagCleaned, Quantile::P9999),
+    DeliveryP50 = quantile(Latency::Delivery, Quantile::P50),
+    DeliveryP90 = quantile(Latency::Delivery, Quantile::P90),
+    DeliveryP99 = quantile(Latency::Delivery, Quantile::P99),
+    DeliveryP999 = quantile(Latency::Delivery, Quantile::P999),
+    DeliveryP9999 = quantile(Latency::Delivery, Quantile::P9999),
+    DeliveryCleanedP50 = quantile(Latency::DeliveryCleaned, Quantile::P50),
+    DeliveryCleanedP90 = quantile(Latency::DeliveryCleaned, Quantile::P90),
+    DeliveryCleanedP99 = quantile(Latency::DeliveryCleaned, Quantile::P99),
+    DeliveryCleanedP999 = quantile(Latency::DeliveryCleaned, Quantile::P999),
+    DeliveryCleanedP9999 = quantile(Latency::DeliveryCleaned, Quantile::P9999),
+    ResponseP50 = quantile(Latency::Response, Quantile::P50),
+    ResponseP90 = quantile(Latency::Response, Quantile::P90),
+    ResponseP99 = quantile(Latency::Response, Quantile::P99),
+    ResponseP999 = quantile(Latency::Response, Quantile::P999),
+    ResponseP9999 = quantile(Latency::Response, Quantile::P9999),
+    RoundTripP50 = quantile(Latency::RoundTrip, Quantile::P50),
+    RoundTripP90 = quantile(Latency::RoundTrip, Quantile::P90),
+    RoundTripP99 = quantile(Latency::RoundTrip, Quantile::P99),
+    RoundTripP999 = quantile(Latency::RoundTrip, Quantile::P999),
+    RoundTripP9999 = quantile(Latency::RoundTrip, Quantile::P9999),
+    RoundTripCleanedP50 = quantile(Latency::RoundTripCleaned, Quantile::P50),
+    RoundTripCleanedP90 = quantile(Latency::RoundTripCleaned, Quantile::P90),
+    RoundTripCleanedP99 = quantile(Latency::RoundTripCleaned, Quantile::P99),
+    RoundTripCleanedP999 = quantile(Latency::RoundTripCleaned, Quantile::P999),
+    RoundTripCleanedP9999 = quantile(Latency::RoundTripCleaned, Quantile::P9999),
+    MessagesPerS = Source::Value(|seen| Some(seen.messages_per_s)),
+    BytesPerS = Source::Value(|seen| Some(seen.bytes_per_s)),
+    MessagesPerRead = Source::Value(|seen| over(seen.received, seen.reads)),
+    ConnectNs = Source::Value(|seen| Some(seen.connect_ns as f64)),
+    ServerCpuShare = Source::Value(|seen| Some(seen.server_usage?.cpu_share)),
+    ServerCpuNsPerMessage = Source::Value(|seen| per_message(seen, seen.server_usage?)),
+    ServerRssBytes = Source::Value(|seen| Some(seen.server_usage?.rss_bytes as f64)),
+    ServerRssPeakBytes = Source::Value(|seen| Some(seen.server_usage?.rss_peak_bytes as f64)),
+    ServerVoluntarySwitchesPerS = Source::Value(|seen| per_s(seen.server_usage?, |usage| usage.voluntary_switches)),
+    ServerInvoluntarySwitchesPerS = Source::Value(|seen| per_s(seen.server_usage?, |usage| usage.involuntary_switches)),
+    ServerSetAsideShare = Source::Value(|seen| over(seen.server_hiccups?.set_aside, seen.received)),
+    ClientCpuShare = Source::Value(|seen| Some(seen.client_usage?.cpu_share)),
+    ClientCpuNsPerMessage = Source::Value(|seen| per_message(seen, seen.client_usage?)),
+    ClientSetAsideShare = Source::Value(|seen| over(seen.client_hiccups?.set_aside, seen.received)),
+}
+
+/// Tails as they were, with the same less the machine's hiccups.
+const CLEANED: [(Metric, Metric); 15] = [
+    (Metric::LagP50, Metric::LagCleanedP50),
+    (Metric::LagP90, Metric::LagCleanedP90),
+    (Metric::LagP99, Metric::LagCleanedP99),
+    (Metric::LagP999, Metric::LagCleanedP999),
+    (Metric::LagP9999, Metric::LagCleanedP9999),
+    (Metric::DeliveryP50, Metric::DeliveryCleanedP50),
+    (Metric::DeliveryP90, Metric::DeliveryCleanedP90),
+    (Metric::DeliveryP99, Metric::DeliveryCleanedP99),
+    (Metric::DeliveryP999, Metric::DeliveryCleanedP999),
+    (Metric::DeliveryP9999, Metric::DeliveryCleanedP9999),
+    (Metric::RoundTripP50, Metric::RoundTripCleanedP50),
+    (Metric::RoundTripP90, Metric::RoundTripCleanedP90),
+    (Metric::RoundTripP99, Metric::RoundTripCleanedP99),
+    (Metric::RoundTripP999, Metric::RoundTripCleanedP999),
+    (Metric::RoundTripP9999, Metric::RoundTripCleanedP9999),
+];
+
+impl Metric {
+    /// The metrics on which the servers of one question are compared: those less the machine's hiccups where every cell with
+    /// figures has them, and as it was where one has not.
+    ///
+    /// p99.9 as it was decides nothing: one bad iteration is its whole tail, and belongs to the machine.
+    pub fn deciding(question: &[&CellSummary]) -> Vec<Metric> {
+        let Some(first) = question.first() else { return Vec::new() };
+        let mut with_figures = question.iter().filter(|cell| cell.completed > 0).peekable();
+        let any = with_figures.peek().is_some();
+        let has = |metric| any && with_figures.all(|cell| cell.estimates.contains_key(&metric));
+        Metric::deciding_where(first.cell.kind, has).into()
+    }
+
+    /// The metrics that decide a question of this kind, where `has` tells whether all that is compared has a metric.
+    pub fn deciding_where(kind: ScenarioKind, has: impl FnOnce(Metric) -> bool) -> &'static [Metric] {
+        let (cleaned, raw): (&[Metric], &[Metric]) = match kind {
+            ScenarioKind::Latency | ScenarioKind::Scaling => (
+                &[Metric::DeliveryCleanedP50, Metric::DeliveryCleanedP99, Metric::DeliveryCleanedP999],
+                &[Metric::DeliveryP50, Metric::DeliveryP99],
+            ),
+            ScenarioKind::Echo => (
+                &[Metric::RoundTripCleanedP50, Metric::MessagesPerS],
+                &[Metric::RoundTripP50, Metric::MessagesPerS],
+            ),
+            ScenarioKind::Throughput => return &[Metric::MessagesPerS],
+        };
+        if has(cleaned[0]) { cleaned } else { raw }
+    }
+
+    /// The same figure less the machine's hiccups, of a tail as it was; `None` of any other.
+    pub fn cleaned(self) -> Option<Metric> {
+        CLEANED.iter().find(|(raw, _)| *raw == self).map(|(_, cleaned)| *cleaned)
+    }
+
+    /// The same tail as it was, of one less the machine's hiccups; `None` of any other.
+    pub fn uncleaned(self) -> Option<Metric> {
+        CLEANED.iter().find(|(_, cleaned)| *cleaned == self).map(|(raw, _)| *raw)
     }
 
     /// Whether more of it is better: a rate. Of all others, less is.
@@ -123,56 +221,10 @@ impl Metric {
             Source::Value(_) => None,
         }
     }
-
-    pub(crate) fn source(self) -> Source {
-        use Latency::{Delivery, Lag, Response, RoundTrip};
-        use Quantile::{P50, P90, P99, P999, P9999};
-        let quantile = Source::Quantile;
-        match self {
-            Metric::LagP50 => quantile(Lag, P50),
-            Metric::LagP90 => quantile(Lag, P90),
-            Metric::LagP99 => quantile(Lag, P99),
-            Metric::LagP999 => quantile(Lag, P999),
-            Metric::LagP9999 => quantile(Lag, P9999),
-            Metric::DeliveryP50 => quantile(Delivery, P50),
-            Metric::DeliveryP90 => quantile(Delivery, P90),
-            Metric::DeliveryP99 => quantile(Delivery, P99),
-            Metric::DeliveryP999 => quantile(Delivery, P999),
-            Metric::DeliveryP9999 => quantile(Delivery, P9999),
-            Metric::ResponseP50 => quantile(Response, P50),
-            Metric::ResponseP90 => quantile(Response, P90),
-            Metric::ResponseP99 => quantile(Response, P99),
-            Metric::ResponseP999 => quantile(Response, P999),
-            Metric::ResponseP9999 => quantile(Response, P9999),
-            Metric::RoundTripP50 => quantile(RoundTrip, P50),
-            Metric::RoundTripP90 => quantile(RoundTrip, P90),
-            Metric::RoundTripP99 => quantile(RoundTrip, P99),
-            Metric::RoundTripP999 => quantile(RoundTrip, P999),
-            Metric::RoundTripP9999 => quantile(RoundTrip, P9999),
-            Metric::MessagesPerS => Source::Value(|seen| Some(seen.messages_per_s)),
-            Metric::BytesPerS => Source::Value(|seen| Some(seen.bytes_per_s)),
-            Metric::MessagesPerRead => Source::Value(messages_per_read),
-            Metric::ConnectNs => Source::Value(|seen| Some(seen.connect_ns as f64)),
-            Metric::ServerCpuShare => Source::Value(|seen| Some(seen.server_usage?.cpu_share)),
-            Metric::ServerCpuNsPerMessage => Source::Value(|seen| per_message(seen, seen.server_usage?)),
-            Metric::ServerRssBytes => Source::Value(|seen| Some(seen.server_usage?.rss_bytes as f64)),
-            Metric::ServerRssPeakBytes => {
-                Source::Value(|seen| Some(seen.server_usage?.rss_peak_bytes as f64))
-            }
-            Metric::ServerVoluntarySwitchesPerS => {
-                Source::Value(|seen| per_s(seen.server_usage?, |usage| usage.voluntary_switches))
-            }
-            Metric::ServerInvoluntarySwitchesPerS => {
-                Source::Value(|seen| per_s(seen.server_usage?, |usage| usage.involuntary_switches))
-            }
-            Metric::ClientCpuShare => Source::Value(|seen| Some(seen.client_usage?.cpu_share)),
-            Metric::ClientCpuNsPerMessage => Source::Value(|seen| per_message(seen, seen.client_usage?)),
-        }
-    }
 }
 
-fn messages_per_read(seen: &Observation) -> Option<f64> {
-    (seen.reads > 0).then(|| seen.received as f64 / seen.reads as f64)
+fn over(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 fn per_message(seen: &Observation, usage: Usage) -> Option<f64> {

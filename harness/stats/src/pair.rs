@@ -2,8 +2,8 @@
 
 use crate::compare::ratio;
 use crate::figure::Figure;
-use crate::resample::{Tables, median};
-use crate::{Estimate, signed_rank};
+use crate::resample::Tables;
+use crate::{Estimate, effect, signed_rank};
 
 /// How two figures differ, told from the same iterations of both.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,6 +12,12 @@ pub struct Paired {
     pub ratio: Estimate,
     /// Two-sided p of the signed-rank test on the log ratios.
     pub p: f64,
+    /// The Hodges–Lehmann shift of the log ratios, as a ratio: how many times the other's figure `one` typically is in the same
+    /// iteration.
+    pub shift: f64,
+    /// Cliff's delta: the chance that an iteration of `one` has a larger value than one of the other, less the chance of a
+    /// smaller.
+    pub cliffs_delta: f64,
 }
 
 impl Paired {
@@ -21,20 +27,23 @@ impl Paired {
     /// # Panics
     /// Where the two differ in length.
     pub fn of(one: &[f64], other: &[f64], seed: u64) -> Option<Paired> {
-        Paired::with(one, other, &Tables::new(seed))
+        assert_eq!(one.len(), other.len(), "one value of each in each iteration");
+        let tables = Tables::new(seed);
+        Paired::with((one, &Figure::paired(one, &tables)?), (other, &Figure::paired(other, &tables)?))
     }
 
-    pub(crate) fn with(one: &[f64], other: &[f64], tables: &Tables) -> Option<Paired> {
-        assert_eq!(one.len(), other.len(), "one value of each in each iteration");
-        if one.is_empty() {
-            return None;
-        }
-        let resamples = tables.over(one.len());
-        let figure = |values: &[f64]| {
-            Some(Figure { value: median(values)?, resampled: resamples.paired_medians(values) })
-        };
-        let ratio = ratio(&figure(one)?, &figure(other)?).estimate(one.len())?;
+    /// The same of two series whose medians were resampled together.
+    pub(crate) fn with(
+        (one, of_one): (&[f64], &Figure),
+        (other, of_other): (&[f64], &Figure),
+    ) -> Option<Paired> {
         let differences: Vec<f64> = one.iter().zip(other).map(|(one, other)| one.ln() - other.ln()).collect();
-        Some(Paired { ratio, p: signed_rank::p_two_sided(&differences) })
+        let shift = effect::hodges_lehmann(&differences)?.exp();
+        Some(Paired {
+            ratio: ratio(of_one, of_other).estimate(one.len())?,
+            p: signed_rank::p_two_sided(&differences),
+            shift: Some(shift).filter(|shift| shift.is_finite())?,
+            cliffs_delta: effect::cliffs_delta(one, other)?,
+        })
     }
 }

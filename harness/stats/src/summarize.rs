@@ -1,20 +1,19 @@
 //! From the measurements of a run to its summary.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZero;
-use std::panic::resume_unwind;
-use std::thread;
 
 use thiserror::Error;
 use tickbench_record::{DistributionError, Measurement, Observation, ScenarioKind, Study, samples_needed};
 
+use crate::compare::Contender;
 use crate::executions::{self, Executions};
-use crate::figure::{Completed, is_by_iteration, median_estimate, merge, merged_figure, values};
+use crate::figure::{Completed, Figure, is_by_iteration, median_estimate, merge, merged_figure, values};
 use crate::merged::Merged;
 use crate::metric::{Latency, Source};
+use crate::parallel::on_all_cores;
 use crate::resample::Tables;
-use crate::{CellSummary, Metric, Series, Summary, compare, usage};
+use crate::{CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, usage};
 
 /// Why measurements cannot be summed up.
 #[derive(Debug, Error)]
@@ -52,53 +51,51 @@ pub enum SummaryError {
 }
 
 impl Summary {
-    /// Sums up a run, in which the servers of these names gather messages by themselves. Equal input gives an equal summary: the intervals come from the study's seed (0 where it has none).
+    /// Sums up a run. Equal input gives an equal summary: the intervals come from the study's seed (0 where it has none).
     pub fn of(
         study: &Study,
         measurements: &[Measurement],
-        coalescing: &[String],
+        context: &Context,
     ) -> Result<Summary, SummaryError> {
         let tables = Tables::new(study.seed.unwrap_or(0));
         let executions = executions::group(study, measurements)?;
-        let cells = on_all_cores(&executions, |cell| {
-            summarize(cell, coalescing, &tables)
+        let summed = on_all_cores(&executions, |cell| {
+            summarize(cell, context, &tables)
                 .map_err(|cause| SummaryError::Histogram { cell: cell.cell.to_string(), cause })
         });
-        let cells = cells.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let comparisons = compare::all(&executions, &cells, &tables)
+        let summed = summed.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let (mut cells, merged): (Vec<CellSummary>, Vec<_>) = summed.into_iter().unzip();
+        let drifts = audit::drifts(&executions, &deciding(&cells));
+        cells.iter_mut().zip(drifts).for_each(|(cell, drift)| cell.audits.extend(drift));
+        let contenders: Vec<Contender> = executions
+            .iter()
+            .zip(&cells)
+            .zip(&merged)
+            .map(|((executions, cell), merged)| Contender { executions, cell, merged })
+            .collect();
+        let (comparisons, floors) = compare::all(&contenders, &tables)
             .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
-        Ok(Summary { study: study.name.clone(), iterations: study.iterations, cells, comparisons })
+        Ok(Summary { study: study.name.clone(), iterations: study.iterations, cells, comparisons, floors })
     }
 }
 
-/// Does the same to each item, several at a time, and keeps their order.
-pub(crate) fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let work = &work;
-    // Dealt out in turn: cells of one question stand side by side, and cost alike.
-    let mut done: Vec<(usize, R)> = thread::scope(|scope| {
-        let dealt = |first| items.iter().enumerate().skip(first).step_by(threads);
-        let spawned: Vec<_> = (0..threads)
-            .map(|first| {
-                scope.spawn(move || dealt(first).map(|(at, item)| (at, work(item))).collect::<Vec<_>>())
-            })
-            .collect();
-        let joined =
-            spawned.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        joined.flatten().collect()
-    });
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
+/// The first of the metrics that decide each cell's question.
+fn deciding(cells: &[CellSummary]) -> Vec<Option<Metric>> {
+    let asked = |one: &CellSummary| -> Vec<&CellSummary> {
+        cells.iter().filter(|other| other.cell.asks_the_same_as(&one.cell)).collect()
+    };
+    cells.iter().map(|cell| Metric::deciding(&asked(cell)).first().copied()).collect()
 }
 
+/// A cell's summary, and the figures of those quantiles that are of its merged samples.
 fn summarize(
     executions: &Executions,
-    coalescing: &[String],
+    context: &Context,
     tables: &Tables,
-) -> Result<CellSummary, DistributionError> {
+) -> Result<(CellSummary, BTreeMap<Metric, Figure>), DistributionError> {
     let Executions { cell, completed, failures } = executions;
     let mut histograms = Histograms { completed, merged: BTreeMap::new() };
-    let (mut estimates, mut from_merged) = (BTreeMap::new(), BTreeSet::new());
+    let (mut estimates, mut from_merged) = (BTreeMap::new(), BTreeMap::new());
     // The latency of a flood is that of full buffers: nobody asks for its far tail, and its histograms are the widest.
     let flood = cell.kind == ScenarioKind::Throughput;
     for &metric in Metric::ALL {
@@ -107,20 +104,30 @@ fn summarize(
                 if flood || histograms.samples(latency) < samples_needed(quantile.q()) {
                     continue;
                 }
-                from_merged.insert(metric);
-                merged_figure(quantile.q(), histograms.of(latency)?, completed.len(), tables)
-                    .and_then(|figure| figure.estimate(completed.len()))
+                let figure = merged_figure(quantile.q(), histograms.of(latency)?, completed.len(), tables);
+                let estimate = figure.as_ref().and_then(|figure| figure.estimate(completed.len()));
+                from_merged.extend(figure.map(|figure| (metric, figure)));
+                estimate
             }
             _ => median_estimate(values(metric, completed), tables),
         };
         estimates.extend(estimate.map(|estimate| (metric, estimate)));
     }
     let total = |count: fn(&Observation) -> u64| completed.values().map(|seen| count(seen)).sum();
-    let main = if cell.kind == ScenarioKind::Echo { Latency::RoundTrip } else { Latency::Delivery };
+    let (main, cleaned) = match cell.kind {
+        ScenarioKind::Echo => (Latency::RoundTrip, Latency::RoundTripCleaned),
+        _ => (Latency::Delivery, Latency::DeliveryCleaned),
+    };
+    let rate = |metric| estimates.get(&metric).map(|rate: &Estimate| rate.estimate);
+    let ceiling_share = match (rate(Metric::MessagesPerS), rate(Metric::BytesPerS)) {
+        (Some(messages), Some(bytes)) => context.ceiling_share(cell, messages, bytes),
+        _ => None,
+    };
+    let mut curve = |latency| if flood { Ok(Vec::new()) } else { histograms.of(latency).map(Merged::curve) };
     let seen = || completed.values().filter_map(|seen| main.of(seen));
-    Ok(CellSummary {
+    let summary = CellSummary {
         cell: cell.clone(),
-        coalesces: coalescing.contains(&cell.server),
+        coalesces: context.coalesces(cell),
         completed: completed.len(),
         failures: failures.clone(),
         lost: total(|seen| seen.lost),
@@ -128,15 +135,20 @@ fn summarize(
         negative: total(|seen| seen.negative),
         received: total(|seen| seen.received),
         estimates,
-        merged: from_merged,
+        merged: from_merged.keys().copied().collect(),
+        audits: audit::of_cell(executions, context),
+        ceiling_share,
         series: Series {
-            merged_quantiles: if flood { Vec::new() } else { histograms.of(main)?.curve() },
-            merged_lag_quantiles: if flood { Vec::new() } else { histograms.of(Latency::Lag)?.curve() },
+            merged_quantiles: curve(main)?,
+            merged_cleaned_quantiles: curve(cleaned)?,
+            merged_lag_quantiles: curve(Latency::Lag)?,
+            merged_lag_cleaned_quantiles: curve(Latency::LagCleaned)?,
             p50_by_iteration: seen().map(|distribution| distribution.p50 as f64).collect(),
             p99_by_iteration: seen().map(|distribution| distribution.p99 as f64).collect(),
             usage: usage::over_time(completed.values().copied()),
         },
-    })
+    };
+    Ok((summary, from_merged))
 }
 
 /// The merged histograms of a cell, each decoded when it is first needed.

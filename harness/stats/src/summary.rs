@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tickbench_record::Cell;
 
+use crate::{Audit, Metric};
+
 /// A value with the interval in which it lies with 95 % confidence. Bootstrapped over iterations.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
@@ -17,48 +19,6 @@ pub struct Estimate {
     pub high: f64,
     /// How many iterations it rests on.
     pub iterations: usize,
-}
-
-/// A figure of a cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(
-    missing_docs,
-    reason = "each is the field of the measurement of the same name, `P` before its quantile"
-)]
-pub enum Metric {
-    LagP50,
-    LagP90,
-    LagP99,
-    LagP999,
-    LagP9999,
-    DeliveryP50,
-    DeliveryP90,
-    DeliveryP99,
-    DeliveryP999,
-    DeliveryP9999,
-    ResponseP50,
-    ResponseP90,
-    ResponseP99,
-    ResponseP999,
-    ResponseP9999,
-    RoundTripP50,
-    RoundTripP90,
-    RoundTripP99,
-    RoundTripP999,
-    RoundTripP9999,
-    MessagesPerS,
-    BytesPerS,
-    MessagesPerRead,
-    ConnectNs,
-    ServerCpuShare,
-    ServerCpuNsPerMessage,
-    ServerRssBytes,
-    ServerRssPeakBytes,
-    ServerVoluntarySwitchesPerS,
-    ServerInvoluntarySwitchesPerS,
-    ClientCpuShare,
-    ClientCpuNsPerMessage,
 }
 
 /// Everything that can be said of one cell.
@@ -85,9 +45,21 @@ pub struct CellSummary {
     /// The quantiles for which single iterations hold too few samples: their estimates are those of the iterations'
     /// merged histogram, with the interval of resampled iterations. All others are medians over iterations.
     pub merged: BTreeSet<Metric>,
+    /// What was checked before the figures are believed.
+    pub audits: Vec<Audit>,
+    /// The rate over the ceiling that was measured for this client, encoding and way to wait, in messages or bytes, whichever is
+    /// nearer. `None` where there is no such ceiling.
+    pub ceiling_share: Option<f64>,
     /// What the graphs draw besides estimates; left out of `summary.json`.
     #[serde(skip)]
     pub series: Series,
+}
+
+impl CellSummary {
+    /// A figure to be shown: that of a row which failed an audit is not.
+    pub fn figure(&self, metric: Metric) -> Option<&Estimate> {
+        self.estimates.get(&metric).filter(|_| self.is_sound())
+    }
 }
 
 /// How often a cell failed in one way.
@@ -104,8 +76,12 @@ pub struct Failure {
 pub struct Series {
     /// `(quantile, ns)` of the merged histogram of delivery (round trip for echo), as far out as the samples reach.
     pub merged_quantiles: Vec<(f64, u64)>,
+    /// The same less the machine's hiccups, where the client watched its core.
+    pub merged_cleaned_quantiles: Vec<(f64, u64)>,
     /// The same of lag, for paced cells.
     pub merged_lag_quantiles: Vec<(f64, u64)>,
+    /// Lag less the machine's hiccups, where something watched the server's core.
+    pub merged_lag_cleaned_quantiles: Vec<(f64, u64)>,
     /// The median delivery (round trip for echo) of each completed iteration, in nanoseconds, in order.
     pub p50_by_iteration: Vec<f64>,
     /// p99 of the same.
@@ -130,7 +106,37 @@ pub struct Comparison {
     pub ratio: Estimate,
     /// Two-sided p of the signed-rank test on the iterations' log ratios, corrected by Holm over the scenario's comparisons.
     pub p: f64,
+    /// The Hodges–Lehmann shift of the log ratios, as a ratio. `None` where the figure is that of merged samples.
+    pub shift: Option<f64>,
+    /// Cliff's delta over the iterations' values: 1 where all of the server's are larger. `None` as `shift` is.
+    pub cliffs_delta: Option<f64>,
+    /// The noise floor of its scenario and metric: how far from 1 a ratio must be to be a difference. `None` where no control ran.
+    pub floor: Option<f64>,
+    /// Whether the evidence spoke of a difference, and it was called none because it is smaller than the floor.
+    pub below_floor: bool,
     /// What follows.
+    pub verdict: Verdict,
+}
+
+/// A server compared with its own second run: what differs between the two is the machine.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Floor {
+    /// The scenario, in all of whose questions it holds.
+    pub scenario: String,
+    /// The question in which the control ran.
+    pub question: String,
+    /// The server that ran twice.
+    pub server: String,
+    /// What is compared.
+    pub metric: Metric,
+    /// Ratio of the server's figure to that of its second run.
+    pub ratio: Estimate,
+    /// Two-sided p, corrected by Holm over the controls of the scenario.
+    pub p: f64,
+    /// The end of the ratio's interval that is farther from 1, as its distance from 1: the smallest difference that this machine
+    /// could tell apart in this run.
+    pub floor: f64,
+    /// What a comparison of two servers would have been called on this evidence: anything but no difference is a false alarm.
     pub verdict: Verdict,
 }
 
@@ -139,8 +145,10 @@ pub struct Comparison {
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The server's figure is lower: the interval excludes 1, and the corrected test rejects equality at 5 %.
+    /// It is not below the noise floor either.
     Lower,
     /// The server's figure is higher: the interval excludes 1, and the corrected test rejects equality at 5 %.
+    /// It is not below the noise floor either.
     Higher,
     /// This run cannot tell them apart.
     NoDifference,
@@ -153,8 +161,10 @@ pub struct Summary {
     pub study: String,
     /// Iterations planned.
     pub iterations: u32,
-    /// The cells, in the order of the study.
+    /// The cells, in the order of the study, controls included.
     pub cells: Vec<CellSummary>,
-    /// Comparisons of each pair of servers in each question, on the metrics that decide it.
+    /// Comparisons of each pair of servers in each question, on the metrics that decide it. No control is among them.
     pub comparisons: Vec<Comparison>,
+    /// Servers compared with themselves, and what that says of this machine.
+    pub floors: Vec<Floor>,
 }

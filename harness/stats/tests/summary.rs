@@ -1,102 +1,10 @@
 //! Summaries of small runs, made by hand or drawn from a fixed seed.
 
-use tickbench_record::{
-    Cell, Distribution, Measurement, Observation, Outcome, Stage, Study, Usage, new_histogram,
-};
-use tickbench_stats::{Doubt, Metric, Summary, SummaryError, Verdict};
+mod support;
 
-fn study(servers: &[&str], scenarios: &str) -> Study {
-    let servers = servers.iter().map(|server| format!("{server:?}")).collect::<Vec<_>>().join(", ");
-    let head = format!("name = \"small\"\niterations = 40\nseed = 3\nservers = [{servers}]\n");
-    Study::from_toml(&(head + scenarios)).unwrap()
-}
-
-fn scenario(name: &str, kind: &str, more: &str) -> String {
-    format!(
-        "[[scenario]]\nname = {name:?}\nkind = {kind:?}\nwait = \"spin\"\nwarmup_ms = 1\nwindow_ms = 1\n{more}\n"
-    )
-}
-
-fn cells(study: &Study) -> Vec<Cell> {
-    study.cells(&study.servers, |_| true)
-}
-
-/// An observation with a rate and nothing else.
-fn rate(messages_per_s: f64) -> Observation {
-    Observation {
-        sent: 10,
-        received: 10,
-        lost: 0,
-        reordered: 0,
-        negative: 0,
-        checked: 0,
-        elapsed_ns: 1_000_000,
-        messages_per_s,
-        bytes_per_s: 48.0 * messages_per_s,
-        reads: 5,
-        connect_ns: 1_000,
-        lag_ns: None,
-        delivery_ns: None,
-        response_ns: None,
-        round_trip_ns: None,
-        server_usage: Some(usage(0.99)),
-        client_usage: Some(usage(0.5)),
-        usage_samples: None,
-        lag_cleaned_ns: None,
-        delivery_cleaned_ns: None,
-        round_trip_cleaned_ns: None,
-        client_hiccups: None,
-        server_hiccups: None,
-    }
-}
-
-fn usage(cpu_share: f64) -> Usage {
-    Usage {
-        interval_ns: 1_000_000,
-        cpu_user_ns: 1,
-        cpu_system_ns: 1,
-        cpu_share,
-        cpu_ns_per_message: 7.0,
-        rss_bytes: 1,
-        rss_peak_bytes: 1,
-        voluntary_switches: 3,
-        involuntary_switches: 0,
-        threads: 1,
-    }
-}
-
-/// An observation whose deliveries are `count` values from `from` up, 1 ns apart.
-fn deliveries(from: u64, count: u64) -> Observation {
-    let mut histogram = new_histogram();
-    (from..from + count).for_each(|ns| histogram += ns);
-    Observation { delivery_ns: Distribution::of(&histogram), ..rate(1.0) }
-}
-
-fn completed(cell: &Cell, iteration: u32, observation: Observation) -> Measurement {
-    Measurement {
-        iteration,
-        position: 0,
-        started_at_s: 0.0,
-        wall_ns: 0,
-        cell: cell.clone(),
-        outcome: Outcome::Completed,
-        observation: Some(observation),
-    }
-}
-
-fn failed(cell: &Cell, iteration: u32, reason: &str) -> Measurement {
-    let outcome = Outcome::Failed { stage: Stage::Connect, reason: reason.into() };
-    Measurement { outcome, observation: None, ..completed(cell, iteration, rate(1.0)) }
-}
-
-/// Numbers from 0 to 1 that look random: the fractions of multiples of the golden ratio, scrambled.
-fn noise(at: u64) -> f64 {
-    let mixed = (at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    ((mixed ^ (mixed >> 32)) >> 11) as f64 / (1u64 << 53) as f64
-}
-
-const LATENCY: &str = "rate_per_s = 1000";
+use support::{LATENCY, cells, completed, deliveries, failed, noise, rate, scenario, study, usage};
+use tickbench_record::{Cell, Measurement, Observation, Study};
+use tickbench_stats::{Context, Doubt, Metric, Summary, SummaryError, Verdict};
 
 #[test]
 fn cells_stand_in_the_order_of_the_study_whatever_the_order_of_the_lines() {
@@ -105,9 +13,9 @@ fn cells_stand_in_the_order_of_the_study_whatever_the_order_of_the_lines() {
         .iter()
         .flat_map(|cell| (0..4).map(|at| completed(cell, at, deliveries(1_000 + u64::from(at), 30))))
         .collect();
-    let summary = Summary::of(&study, &lines, &[]).unwrap();
+    let summary = Summary::of(&study, &lines, &Context::default()).unwrap();
     lines.reverse();
-    assert_eq!(Summary::of(&study, &lines, &[]).unwrap(), summary);
+    assert_eq!(Summary::of(&study, &lines, &Context::default()).unwrap(), summary);
     let servers: Vec<&str> = summary.cells.iter().map(|cell| cell.cell.server.as_str()).collect();
     assert_eq!(servers, ["b", "a"]);
     assert_eq!(summary.cells[0].received, 40);
@@ -120,7 +28,7 @@ fn a_quantile_is_the_median_over_iterations_or_that_of_the_merged_samples_or_abs
     // 400 samples an iteration: enough for p90 in each, for p99 in all six together, for p99.9 in neither.
     let lines: Vec<Measurement> =
         (0..6).map(|at| completed(cell, at, deliveries(1_000 + 100 * u64::from(at), 400))).collect();
-    let summary = &Summary::of(&study, &lines, &[]).unwrap().cells[0];
+    let summary = &Summary::of(&study, &lines, &Context::default()).unwrap().cells[0];
     let p50 = summary.estimates[&Metric::DeliveryP50];
     // The medians of the iterations are 1,199, 1,299 … 1,699; that of the middle two is 1,449.
     assert_eq!((p50.estimate, p50.iterations), (1_449.0, 6));
@@ -148,7 +56,7 @@ fn ratios_are_paired_by_the_iterations_that_both_completed() {
     lines.push(completed(&cells[0], 4, rate(1_000_000.0)));
     lines.push(failed(&cells[1], 4, "refused"));
     lines.push(completed(&cells[1], 5, rate(0.001)));
-    let summary = Summary::of(&study, &lines, &[]).unwrap();
+    let summary = Summary::of(&study, &lines, &Context::default()).unwrap();
     let [comparison] = summary.comparisons.as_slice() else { panic!("{:?}", summary.comparisons) };
     let ratio = comparison.ratio;
     // Every pair has the ratio 3, so every resample has.
@@ -173,7 +81,7 @@ fn clear_differences_are_found_and_can_be_read_either_way() {
         .flat_map(|at| (0..3).map(move |server| (at, server)))
         .map(|(at, server)| line(at, server))
         .collect();
-    let summary = Summary::of(&study, &lines, &[]).unwrap();
+    let summary = Summary::of(&study, &lines, &Context::default()).unwrap();
     let verdict = |server, baseline| {
         summary.compared(&cells[0], Metric::MessagesPerS, server, baseline).unwrap().verdict
     };
@@ -207,7 +115,7 @@ fn false_verdicts_stay_within_the_error_that_is_promised() {
                 })
             })
             .collect();
-        let summary = Summary::of(study, &lines, &[]).unwrap();
+        let summary = Summary::of(study, &lines, &Context::default()).unwrap();
         let false_ones =
             summary.comparisons.iter().filter(|one| one.verdict != Verdict::NoDifference).count();
         (summary.comparisons.len(), false_ones)
@@ -234,14 +142,15 @@ fn a_flood_that_the_server_did_not_limit_is_compared_with_nothing() {
     let lines: Vec<Measurement> = (0..10)
         .flat_map(|at| cells.iter().zip(&seen).map(move |(cell, seen)| completed(cell, at, seen.clone())))
         .collect();
-    let summary = Summary::of(&study, &lines, &[]).unwrap();
+    let summary = Summary::of(&study, &lines, &Context::default()).unwrap();
     let doubts: Vec<Option<Doubt>> = summary.cells.iter().map(|cell| cell.doubt()).collect();
     let expected = [None, Some(Doubt::ClientBound), Some(Doubt::Idle), Some(Doubt::Unknown)];
     assert_eq!(doubts, expected);
     assert!(summary.comparisons.is_empty());
     // What gathers messages by itself is no verdict where each is to be sent alone, however busy it was.
     let coalescing = [cells[0].server.clone()];
-    let summary = Summary::of(&study, &lines, &coalescing).unwrap();
+    let context = Context { coalescing: coalescing.into(), ..Context::default() };
+    let summary = Summary::of(&study, &lines, &context).unwrap();
     assert_eq!(summary.cells[0].doubt(), Some(Doubt::Coalesced));
 }
 
@@ -258,7 +167,7 @@ fn merged_quantiles_are_compared_too() {
                 .map(move |(seen, cell)| completed(cell, at as u32, seen))
         })
         .collect();
-    let summary = Summary::of(&study, &lines, &[]).unwrap();
+    let summary = Summary::of(&study, &lines, &Context::default()).unwrap();
     assert!(summary.cells.iter().all(|cell| cell.merged.contains(&Metric::DeliveryP99)));
     let compared = summary.compared(&cells[0], Metric::DeliveryP99, "a", "b").unwrap();
     assert_eq!(compared.verdict, Verdict::Lower, "{compared:?}");
@@ -271,7 +180,7 @@ fn one_short_iteration_does_not_become_the_tail_of_all() {
     let stalled = completed(cell, 0, deliveries(50_000_000, 900));
     let lines: Vec<Measurement> =
         (1..12).map(|at| completed(cell, at, deliveries(1_000, 1_500))).chain([stalled]).collect();
-    let summary = Summary::of(&study, &lines, &[]).unwrap();
+    let summary = Summary::of(&study, &lines, &Context::default()).unwrap();
     let p99 = &summary.cells[0].estimates[&Metric::DeliveryP99];
     assert!(!summary.cells[0].merged.contains(&Metric::DeliveryP99) && p99.iterations == 12);
     assert!(p99.estimate < 10_000.0, "{p99:?}");
@@ -282,16 +191,19 @@ fn what_does_not_belong_together_is_refused() {
     let study = study(&["a"], &scenario("paced", "latency", LATENCY));
     let cell = &cells(&study)[0];
     let twice = [completed(cell, 1, rate(1.0)), completed(cell, 1, rate(2.0))];
-    assert!(matches!(Summary::of(&study, &twice, &[]), Err(SummaryError::Twice { iteration: 1, .. })));
+    assert!(matches!(
+        Summary::of(&study, &twice, &Context::default()),
+        Err(SummaryError::Twice { iteration: 1, .. })
+    ));
     let foreign = Cell { connections: 9, ..cell.clone() };
-    let error = Summary::of(&study, &[completed(&foreign, 0, rate(1.0))], &[]).unwrap_err();
+    let error = Summary::of(&study, &[completed(&foreign, 0, rate(1.0))], &Context::default()).unwrap_err();
     assert!(
         error.to_string().starts_with("failed to sum up `a: paced binary each ×9`, iteration 0"),
         "{error}"
     );
     let mut damaged = deliveries(1_000, 100);
     damaged.delivery_ns.as_mut().unwrap().histogram.truncate(20);
-    let error = Summary::of(&study, &[completed(cell, 0, damaged)], &[]).unwrap_err();
+    let error = Summary::of(&study, &[completed(cell, 0, damaged)], &Context::default()).unwrap_err();
     assert!(error.to_string().starts_with("failed to merge the histograms of `a: paced"), "{error}");
 }
 
@@ -302,12 +214,12 @@ fn a_cell_that_always_failed_has_failures_and_no_figures() {
     let mut lines: Vec<Measurement> =
         (0..3).map(|at| failed(&cells[0], at, if at == 0 { "rare" } else { "usual" })).collect();
     lines.push(completed(&cells[1], 0, rate(1.0)));
-    let summary = Summary::of(&study, &lines, &[]).unwrap();
+    let summary = Summary::of(&study, &lines, &Context::default()).unwrap();
     let reasons: Vec<(&str, usize)> =
         summary.cells[0].failures.iter().map(|failure| (failure.reason.as_str(), failure.count)).collect();
     assert_eq!(reasons, [("connect: usual", 2), ("connect: rare", 1)]);
     assert!(summary.cells[0].estimates.is_empty() && summary.comparisons.is_empty());
-    assert_eq!(Summary::of(&study, &[], &[]).unwrap().cells, []);
+    assert_eq!(Summary::of(&study, &[], &Context::default()).unwrap().cells, []);
 }
 
 #[test]
@@ -317,7 +229,7 @@ fn the_json_of_a_summary() {
     let lines: Vec<Measurement> = (0..2)
         .flat_map(|at| cells.iter().map(move |cell| completed(cell, at, rate(4.0 + f64::from(at)))))
         .collect();
-    let json = serde_json::to_value(Summary::of(&study, &lines, &[]).unwrap()).unwrap();
+    let json = serde_json::to_value(Summary::of(&study, &lines, &Context::default()).unwrap()).unwrap();
     let rate = &json["cells"][0]["estimates"]["messages_per_s"];
     assert_eq!(*rate, serde_json::json!({"estimate": 4.5, "low": 4.0, "high": 5.0, "iterations": 2}));
     assert_eq!(json["cells"][0]["cell"]["server"], "a");

@@ -2,7 +2,7 @@
 //! on demand. Between them runs a line protocol of their own, for the harness never looks at the wire.
 //!
 //! `fake server MODE TAG --listen ADDR` · `fake client MODE TAG measure FLAGS` · `fake verify MODE --server ADDR` ·
-//! `fake version`
+//! `fake watch MODE TAG hiccups|clocks|idle FLAGS` · `fake version`
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
-use tickbench_record::{Check, Distribution, Observation, Reply, Stage, new_histogram};
+use tickbench_record::{
+    Check, ClockCheck, CoreHiccups, Distribution, Hiccups, Observation, Reply, Stage, Usage, new_histogram,
+};
 
 /// In the middle of an iteration: after so many messages.
 const MIDDLE: u64 = 20;
@@ -25,13 +27,20 @@ fn main() -> ExitCode {
         ["server", mode, ..] => serve(mode, flag(&words, "--listen")),
         ["client", mode, ..] => measure(mode, &words),
         ["verify", mode, ..] => return verify(mode),
+        ["watch", mode, _, job, ..] => return watch(mode, job, &words),
         _ => return ExitCode::from(2),
     }
     ExitCode::SUCCESS
 }
 
 fn flag<'a>(words: &[&'a str], name: &str) -> &'a str {
-    words.iter().skip_while(|word| **word != name).nth(1).expect("the flag is there")
+    maybe(words, name).expect("the flag is there")
+}
+
+/// The value of a flag, written `NAME VALUE` or `NAME=VALUE`.
+fn maybe<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
+    let joined = words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    joined.or_else(|| words.iter().skip_while(|word| **word != name).nth(1).copied())
 }
 
 fn serve(mode: &str, listen: &str) {
@@ -100,13 +109,41 @@ fn measure(mode: &str, words: &[&str]) {
         "babbles" => return println!("not a reply"),
         _ => {}
     }
+    let completed = |received| {
+        let slower = if mode == "scripted" && is_slow_launch() { 1000 } else { 0 };
+        let seen = Observation {
+            client_hiccups: maybe(words, "--hiccup-ns").map(hiccups_over),
+            // The file that a spinner made.
+            server_hiccups: maybe(words, "--server-gaps").map(|gaps| {
+                hiccups_over(&std::fs::read_to_string(gaps).expect("the gaps of the server's core"))
+            }),
+            ..observation(received, ns("--window-ns"), slower)
+        };
+        // Whatever the fakes managed, they say that they kept the schedule.
+        let rate_per_s: f64 = flag(words, "--rate").parse().expect("a rate");
+        let messages_per_s = if rate_per_s > 0.0 { rate_per_s } else { seen.messages_per_s };
+        let seen = Observation { messages_per_s, ..seen };
+        Reply::Completed(Box::new(seen))
+    };
     let reply = match exchange(flag(words, "--server"), ns("--window-ns"), ns("--stall-ns")) {
-        Ok(count) => Reply::Completed(Box::new(observation(count, ns("--window-ns")))),
+        Ok(count) => completed(count),
         // A client that does not notice what its server does.
-        Err(_) if mode == "oblivious" => Reply::Completed(Box::new(observation(MIDDLE, ns("--window-ns")))),
+        Err(_) if mode == "oblivious" => completed(MIDDLE),
         Err(reason) => Reply::Failed { stage: Stage::Measure, reason },
     };
     println!("{}", serde_json::to_string(&reply).expect("plain data"));
+}
+
+fn hiccups_over(threshold_ns: &str) -> Hiccups {
+    Hiccups { threshold_ns: threshold_ns.parse().expect("nanoseconds"), ..Hiccups::default() }
+}
+
+/// Whether this is one of the launches, counted from 0, that `slow.txt` lists: both files are in the project's folder.
+fn is_slow_launch() -> bool {
+    let before = std::fs::read("launches").unwrap_or_default();
+    std::fs::write("launches", [&before[..], b"x"].concat()).expect("a writable folder");
+    let slow = std::fs::read_to_string("slow.txt").unwrap_or_default();
+    slow.lines().any(|line| line == before.len().to_string())
 }
 
 /// Lines to and fro for the length of the window, and beyond the middle.
@@ -128,9 +165,9 @@ fn exchange(server: &str, window: Duration, stall: Duration) -> Result<u64, Stri
     Ok(count)
 }
 
-fn observation(received: u64, window: Duration) -> Observation {
+fn observation(received: u64, window: Duration, slower_ns: u64) -> Observation {
     let mut histogram = new_histogram();
-    (0..2000).for_each(|sample| histogram.record(5000 + sample).expect("in range"));
+    (0..2000).for_each(|sample| histogram.record(5000 + slower_ns + sample).expect("in range"));
     Observation {
         sent: received,
         received,
@@ -148,7 +185,18 @@ fn observation(received: u64, window: Duration) -> Observation {
         response_ns: Distribution::of(&histogram),
         round_trip_ns: None,
         server_usage: None,
-        client_usage: None,
+        client_usage: Some(Usage {
+            interval_ns: window.as_nanos() as u64,
+            cpu_user_ns: 1000,
+            cpu_system_ns: 1000,
+            cpu_share: 0.5,
+            cpu_ns_per_message: 100.0,
+            rss_bytes: 1 << 20,
+            rss_peak_bytes: 1 << 20,
+            voluntary_switches: 0,
+            involuntary_switches: 0,
+            threads: 1,
+        }),
         usage_samples: None,
         lag_cleaned_ns: None,
         delivery_cleaned_ns: None,
@@ -156,6 +204,42 @@ fn observation(received: u64, window: Duration) -> Observation {
         client_hiccups: None,
         server_hiccups: None,
     }
+}
+
+/// Cores are the quieter the lower their number; a spinner notes its threshold as its only gap.
+fn watch(mode: &str, job: &str, words: &[&str]) -> ExitCode {
+    match job {
+        "hiccups" => {
+            let core: usize = flag(words, "--core").parse().expect("a core");
+            let lost_share = 0.01 * (core + 1) as f64;
+            let threshold_ns = 7000 + core as u64;
+            let seen = CoreHiccups {
+                core,
+                watched_ns: 1_000_000,
+                threshold_ns,
+                per_s: 350.0,
+                lost_share,
+                longest_ns: 20_000,
+            };
+            println!("{}", serde_json::to_string(&seen).expect("plain data"));
+        }
+        "clocks" => {
+            let (backwards, worst_ns) = if mode == "backwards" { (3, 70) } else { (0, 0) };
+            let check = ClockCheck { readings: 1000, backwards, worst_ns };
+            println!("{}", serde_json::to_string(&check).expect("plain data"));
+        }
+        "idle" if mode == "refuses" => {
+            eprintln!("failed to enter SCHED_IDLE: not permitted");
+            return ExitCode::from(2);
+        }
+        "idle" => {
+            std::fs::write(flag(words, "--gaps"), flag(words, "--threshold-ns")).expect("a writable folder");
+            println!("spinning on core {}", flag(words, "--core"));
+            wait_for_end();
+        }
+        _ => return ExitCode::from(2),
+    }
+    ExitCode::SUCCESS
 }
 
 fn verify(mode: &str) -> ExitCode {

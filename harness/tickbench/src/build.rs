@@ -45,6 +45,10 @@ pub(crate) struct Instrument {
     pub(crate) built: Built,
     /// The command that checks a server, where this client has one.
     pub(crate) verify: Option<Program>,
+    /// The server of prepared frames, where this client brings one.
+    pub(crate) prepared: Option<Program>,
+    /// The program that looks after cores, where this client brings one.
+    pub(crate) watch: Option<Program>,
 }
 
 /// Builds things below one project.
@@ -111,8 +115,21 @@ impl<'a> Builder<'a> {
             run: fill(&entry.run),
             version: fill(&entry.version),
         };
-        let verify = entry.verify.as_deref().map(fill);
-        Ok(Instrument { name: entry.name, built: self.program(&recipe)?, verify })
+        let also = |argv: &Option<Vec<String>>| argv.as_deref().map(fill);
+        let (verify, prepared, watch) = (also(&entry.verify), also(&entry.prepared), also(&entry.watch));
+        Ok(Instrument { name: entry.name, built: self.program(&recipe)?, verify, prepared, watch })
+    }
+
+    /// The same, unless it is among those that are built already.
+    pub(crate) fn client_unless(
+        &mut self,
+        built: &[Instrument],
+        entry: &ClientEntry,
+    ) -> anyhow::Result<Instrument> {
+        match built.iter().find(|client| client.name == entry.name) {
+            Some(client) => Ok(client.clone()),
+            None => self.client(entry),
+        }
     }
 
     fn server_recipe(&self, server: &Server) -> Recipe {

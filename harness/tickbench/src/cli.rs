@@ -12,6 +12,8 @@ use crate::Ended;
 use crate::compare::Gate;
 use crate::cores::CorePair;
 use crate::export::Format;
+use crate::resolution::ResolutionArgs;
+use crate::selftest::SelftestArgs;
 
 /// Which WebSocket framework should carry your market data? Runs each as a pinned process, measures it over interleaved
 /// iterations, and writes a report with graphs.
@@ -34,6 +36,10 @@ pub(crate) enum Command {
     List,
     /// Check whether servers keep the contract.
     Verify(VerifyArgs),
+    /// Run one server against itself: exit code 1 where this machine calls the two different.
+    Control(ControlArgs),
+    /// Show what makes this machine unquiet, and what to do about it.
+    Preflight(PreflightArgs),
     /// Derive summary, graphs and report of a run again.
     Report {
         /// The run's folder.
@@ -59,6 +65,10 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         check: PathBuf,
     },
+    /// Do known harm to a stream, thing by thing, and see whether each is caught and named.
+    Selftest(SelftestArgs),
+    /// Measure the smallest difference that this machine can tell apart.
+    Resolution(ResolutionArgs),
     /// Record a WebSocket session, to be replayed with `run --feed`.
     Capture(CaptureArgs),
     /// Print a completion script.
@@ -111,6 +121,9 @@ pub(crate) struct RunArgs {
     /// Where the servers listen; port 0 lets the system choose.
     #[arg(long, value_name = "ADDR:PORT", default_value_t = LOOPBACK)]
     pub(crate) listen: Loopback,
+    /// A server against itself and nothing else; the study's control where none is named. No flag: `control` sets it.
+    #[arg(skip)]
+    pub(crate) control_alone: Option<Option<String>>,
 }
 
 #[derive(Debug, Args)]
@@ -149,6 +162,35 @@ pub(crate) struct ExportArgs {
     /// Print what each column of CSV, JSON and Parquet means, as Markdown.
     #[arg(long, conflicts_with_all = ["run", "format", "out"])]
     pub(crate) dictionary: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ControlArgs {
+    /// The server to run twice; else the study's control, else the first of the manifest that is not the baseline.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server: Option<String>,
+    /// The study whose questions are asked; else the latency study.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) study: Option<PathBuf>,
+    /// How often each cell is executed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) iterations: Option<u32>,
+    /// The folder of the run; else `runs/` and the time.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// The cores of server and client.
+    #[arg(long, value_name = "S,C")]
+    pub(crate) cores: Option<CorePair>,
+    /// Seed of order, feed and intervals; else the study's, else drawn.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreflightArgs {
+    /// The cores to look at; else up to eight, of which the quieter two are chosen.
+    #[arg(long, value_name = "S,C")]
+    pub(crate) cores: Option<CorePair>,
 }
 
 #[derive(Debug, Args)]

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use anyhow::{bail, ensure};
-use tickbench_record::Cores;
+use anyhow::{Context as _, bail, ensure};
+use tickbench_record::{CoreHiccups, Cores};
 
 use crate::system;
 
@@ -30,6 +30,27 @@ impl FromStr for CorePair {
     }
 }
 
+impl Placement {
+    /// Keeps the harness on its own cores, where the others are pinned to theirs.
+    pub(crate) fn move_harness(&self) -> anyhow::Result<()> {
+        match self.cores.server {
+            Some(_) => {
+                system::pin_self(&self.cores.harness).context("failed to move the harness to its own cores")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Cores as the kernel lists them, `0-2,5`. What is no number is passed over.
+pub(crate) fn parse_core_list(list: &str) -> Vec<usize> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
+    };
+    list.split(',').filter_map(range).flatten().collect()
+}
+
 /// Where everything runs, and what a reader must know about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Placement {
@@ -37,9 +58,31 @@ pub(crate) struct Placement {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Chooses cores and tries whether they can be had. A wish for a core that this process may not use is an error; a
-/// system that refuses to pin is a warning.
-pub(crate) fn place(wish: Option<CorePair>) -> anyhow::Result<Placement> {
+/// The cores worth watching before two of them are chosen: the two that are wished for; else one of each physical core, at
+/// most `limit` of them, the last ones. None where there is nothing to choose from.
+pub(crate) fn candidates(wish: Option<CorePair>, limit: usize) -> Vec<usize> {
+    let allowed = system::allowed_cores().unwrap_or_default();
+    match wish {
+        Some(pair) => vec![pair.server, pair.client],
+        None if allowed.len() < 2 => Vec::new(),
+        None => {
+            let apart = one_of_each(&allowed, system::siblings);
+            apart[apart.len().saturating_sub(limit)..].to_vec()
+        }
+    }
+}
+
+/// A wish for a core that this process may not use is an error.
+pub(crate) fn check_wish(wish: Option<CorePair>) -> anyhow::Result<()> {
+    match (wish, system::allowed_cores()) {
+        (Some(pair), Ok(allowed)) => check(pair, &allowed),
+        _ => Ok(()),
+    }
+}
+
+/// Chooses cores, the quietest of those that were watched, and tries whether they can be had. A wish for a core that this
+/// process may not use is an error; a system that refuses to pin is a warning.
+pub(crate) fn place(wish: Option<CorePair>, watched: &[CoreHiccups]) -> anyhow::Result<Placement> {
     let allowed = match system::allowed_cores() {
         Ok(allowed) => allowed,
         Err(cause) => return Ok(unpinned(Vec::new(), format!("nothing is pinned: {cause}"))),
@@ -47,7 +90,8 @@ pub(crate) fn place(wish: Option<CorePair>) -> anyhow::Result<Placement> {
     if let Some(pair) = wish {
         check(pair, &allowed)?;
     }
-    let Some(pair) = wish.or_else(|| choose(&allowed, system::siblings)) else {
+    let chosen = || quietest(watched, system::siblings).or_else(|| choose(&allowed, system::siblings));
+    let Some(pair) = wish.or_else(chosen) else {
         let warning = "there is one core only: server, client and harness share it, unpinned, and take turns on it, \
                        so the figures say little";
         return Ok(unpinned(allowed, warning.into()));
@@ -72,22 +116,37 @@ fn check(pair: CorePair, allowed: &[usize]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The two cores that lost the least of their time, of different physical cores where there are such. The quieter one is the
+/// client's: it spins, and so everything that its core loses is in the figures.
+fn quietest(watched: &[CoreHiccups], siblings: impl Fn(usize) -> Vec<usize>) -> Option<CorePair> {
+    let mut by_loss: Vec<&CoreHiccups> = watched.iter().collect();
+    by_loss.sort_by(|a, b| a.lost_share.total_cmp(&b.lost_share));
+    let client = by_loss.first()?.core;
+    let others = || by_loss[1..].iter().map(|hiccups| hiccups.core);
+    let apart = others().find(|&core| !siblings(client).contains(&core));
+    Some(CorePair { server: apart.or_else(|| others().next())?, client })
+}
+
 /// Two cores of different physical cores where there are such, the last ones: interrupts favour the first.
 fn choose(allowed: &[usize], siblings: impl Fn(usize) -> Vec<usize>) -> Option<CorePair> {
     if let &[server, client] = allowed {
         return Some(CorePair { server, client });
     }
+    match one_of_each(allowed, siblings)[..] {
+        [.., server, client] => Some(CorePair { server, client }),
+        _ => None,
+    }
+}
+
+/// One logical core of each physical one; all of them where there is only one physical core.
+fn one_of_each(allowed: &[usize], siblings: impl Fn(usize) -> Vec<usize>) -> Vec<usize> {
     let mut physical: Vec<usize> = Vec::new();
     for &core in allowed {
         if !physical.iter().any(|&known| siblings(known).contains(&core)) {
             physical.push(core);
         }
     }
-    let from = if physical.len() >= 2 { &physical[..] } else { allowed };
-    match from {
-        [.., server, client] => Some(CorePair { server: *server, client: *client }),
-        _ => None,
-    }
+    if physical.len() >= 2 { physical } else { allowed.to_vec() }
 }
 
 fn try_out(pair: CorePair, allowed: &[usize]) -> anyhow::Result<()> {
@@ -156,6 +215,30 @@ mod tests {
     /// Eight logical cores on four physical ones, numbered as Linux does on most machines.
     fn threaded(core: usize) -> Vec<usize> {
         vec![core % 4, core % 4 + 4]
+    }
+
+    fn lost(core: usize, lost_share: f64) -> CoreHiccups {
+        CoreHiccups { core, watched_ns: 1, threshold_ns: 1, per_s: 1.0, lost_share, longest_ns: 1 }
+    }
+
+    #[test]
+    fn a_core_list_is_read_as_the_kernel_writes_it() {
+        assert_eq!(parse_core_list("0-2,5\n"), [0, 1, 2, 5]);
+        assert_eq!(parse_core_list("3\n"), [3]);
+        assert_eq!(parse_core_list("\n"), [0_usize; 0]);
+    }
+
+    #[test]
+    fn the_quietest_cores_are_taken_and_the_client_has_the_quieter_one() {
+        let two = quietest(&[lost(0, 0.01), lost(1, 0.02)], alone);
+        assert_eq!(two, Some(CorePair { server: 1, client: 0 }));
+        let many = [lost(0, 0.03), lost(1, 0.01), lost(2, 0.02), lost(3, 0.04)];
+        assert_eq!(quietest(&many, alone), Some(CorePair { server: 2, client: 1 }));
+        // 1 and 5 are threads of one physical core.
+        let threads = [lost(1, 0.01), lost(5, 0.02), lost(2, 0.03)];
+        assert_eq!(quietest(&threads, threaded), Some(CorePair { server: 2, client: 1 }));
+        assert_eq!(quietest(&threads[..2], threaded), Some(CorePair { server: 5, client: 1 }));
+        assert_eq!(quietest(&threads[..1], threaded), None);
     }
 
     #[test]

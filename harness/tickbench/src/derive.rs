@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tickbench_graphs::{Chart, Options};
 use tickbench_record::RunFolder;
 use tickbench_report::Figure;
-use tickbench_stats::Summary;
+use tickbench_stats::{Context, Summary};
 
 use crate::Ended;
 
@@ -27,7 +27,7 @@ pub(crate) fn command(path: &Path) -> anyhow::Result<Ended> {
 pub(crate) fn derive(folder: &RunFolder) -> anyhow::Result<String> {
     let study = folder.study()?;
     let environment = folder.environment()?;
-    let summary = Summary::of(&study, &folder.measurements()?, &environment.coalescing())?;
+    let summary = summary(folder)?;
     folder.write_json("summary.json", &summary)?;
     let charts = tickbench_graphs::charts(&summary, Options { baseline: environment.baseline.as_deref() })?;
     std::fs::create_dir_all(folder.graphs())
@@ -39,6 +39,12 @@ pub(crate) fn derive(folder: &RunFolder) -> anyhow::Result<String> {
     let report = tickbench_report::render(&study, &environment, &summary, &figures)?;
     folder.write(REPORT, report.as_bytes())?;
     Ok(report)
+}
+
+/// What a run comes to.
+pub(crate) fn summary(folder: &RunFolder) -> anyhow::Result<Summary> {
+    let context = Context::of(&folder.environment()?);
+    Ok(Summary::of(&folder.study()?, &folder.measurements()?, &context)?)
 }
 
 fn path_of(chart: &Chart) -> String {

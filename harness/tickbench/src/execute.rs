@@ -5,9 +5,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use tickbench_record::{
-    Cell, Cores, Job, Measurement, Observation, Outcome, Reply, Request, Scenario, ScenarioKind, Stage, Study,
+    Cell, Cores, Idle, Job, Measurement, Observation, Outcome, Reply, Request, Scenario, ScenarioKind, Stage,
+    Study,
 };
 
+use crate::awake::{Awake, Waker};
 use crate::build::{Contestant, Instrument};
 use crate::interrupt::Interrupt;
 use crate::launch::{END_DEADLINE, Launch, LiveServer, ServerEnd, Stop, last_words, start};
@@ -31,6 +33,10 @@ pub(crate) struct Rig<'a> {
     pub(crate) clients: &'a [Instrument],
     pub(crate) cores: &'a Cores,
     pub(crate) listen: std::net::SocketAddr,
+    /// From which gap on the client's core was away, where that is known.
+    pub(crate) hiccup_ns: Option<u64>,
+    /// How the servers' core is kept awake, or why it cannot be.
+    pub(crate) waker: &'a Result<Waker, String>,
 }
 
 /// Executes a cell once; `None` where the user ended it. A failure of server or client is a measurement too.
@@ -39,8 +45,18 @@ pub(crate) fn execute(
     execution: &Execution,
     interrupt: &mut Interrupt,
 ) -> anyhow::Result<Option<Measurement>> {
+    execute_under(rig, execution, interrupt, &mut |_| {})
+}
+
+/// As [`execute`]; tells `act` the server's process directly before the client starts, so that something can be done to it meanwhile.
+pub(crate) fn execute_under(
+    rig: &Rig<'_>,
+    execution: &Execution,
+    interrupt: &mut Interrupt,
+    act: &mut dyn FnMut(u32),
+) -> anyhow::Result<Option<Measurement>> {
     let (began, clock) = (Instant::now(), SystemTime::now());
-    let (outcome, observation) = match attempt(rig, execution, interrupt) {
+    let (outcome, observation) = match attempt(rig, execution, interrupt, act) {
         Ok(observation) => (Outcome::Completed, Some(observation)),
         Err(Stop::Failed { stage, reason }) => (Outcome::Failed { stage, reason }, None),
         Err(Stop::Interrupted) => return Ok(None),
@@ -59,12 +75,24 @@ pub(crate) fn execute(
     }))
 }
 
-fn attempt(rig: &Rig<'_>, execution: &Execution, interrupt: &mut Interrupt) -> Result<Observation, Stop> {
+fn attempt(
+    rig: &Rig<'_>,
+    execution: &Execution,
+    interrupt: &mut Interrupt,
+    act: &mut dyn FnMut(u32),
+) -> Result<Observation, Stop> {
     let Execution { iteration, cell, .. } = execution;
     let (server, client, scenario) = rig.parts(cell).map_err(Stop::Broken)?;
+    // Before the server: what the spinner does to its core, it does to the whole life of the server.
+    let awake = rig.wake(cell, interrupt)?;
     let launch = Launch { listen: rig.listen, core: rig.cores.server };
     let mut live = LiveServer::launch(&server.built, cell.lane, launch, interrupt)?;
-    let request = request(rig.study, scenario, cell, *iteration, &live);
+    let request = Request {
+        hiccup_ns: rig.hiccup_ns,
+        server_gaps: awake.as_ref().map(Awake::gaps),
+        ..request(rig.study, scenario, cell, *iteration, &live)
+    };
+    act(live.process.id());
     match measure(client, &request, rig.cores.client, &mut live, interrupt) {
         Ok((observation, client)) => {
             // A server that froze near the end of a window is missed by a client that waits longer than that for a message.
@@ -96,6 +124,16 @@ impl Rig<'_> {
             parts.with_context(|| format!("{cell} names a server, client or scenario that was not built"))?;
         Ok((server, client, scenario))
     }
+
+    fn wake(&self, cell: &Cell, interrupt: &mut Interrupt) -> Result<Option<Awake>, Stop> {
+        if cell.idle == Idle::Sleep {
+            return Ok(None);
+        }
+        let unable = |reason: &String| {
+            Stop::failed(Stage::Launch, format!("the server's core cannot be kept awake: {reason}"))
+        };
+        self.waker.as_ref().map_err(unable)?.wake(interrupt).map(Some)
+    }
 }
 
 fn request(study: &Study, scenario: &Scenario, cell: &Cell, iteration: u32, live: &LiveServer) -> Request {
@@ -126,7 +164,7 @@ fn request(study: &Study, scenario: &Scenario, cell: &Cell, iteration: u32, live
 }
 
 /// Lets a client measure the server. Returns what it saw, and the client, which may still be saying goodbye.
-fn measure(
+pub(crate) fn measure(
     instrument: &Instrument,
     request: &Request,
     core: Option<usize>,
@@ -174,7 +212,8 @@ fn measure(
     }
 }
 
-fn end_client(mut client: Process) -> Result<(), Stop> {
+/// Gives a client that has replied the time to end.
+pub(crate) fn end_client(mut client: Process) -> Result<(), Stop> {
     client.close_stdin();
     if client.wait_end(Instant::now() + END_DEADLINE)?.is_none() {
         client.kill();

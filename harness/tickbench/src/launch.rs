@@ -113,29 +113,17 @@ impl LiveServer {
     ) -> Result<LiveServer, Stop> {
         let tuned = (lane == Lane::Tuned).then(|| "--tuned".to_owned());
         let program = built.run.with(["--listen".to_owned(), launch.listen.to_string()]).with(tuned);
-        let mut process = start(&program, launch.core)?;
-        let deadline = Instant::now() + READY_DEADLINE;
-        let line = loop {
-            if let Some(line) = process.out.take_line() {
-                break line;
-            }
-            if !process.out.is_open() {
-                let end = process.wait_end(Instant::now() + END_DEADLINE)?;
-                let what = end.map_or("closed its standard output".into(), describe);
-                return Err(failed_launch(&process, &format!("the server {what} before its ready line")));
-            }
-            let in_time = wait(&mut [&mut process.out, &mut process.err], deadline, Some(interrupt))?;
-            if interrupt.wants_end_at_once() {
-                return Err(Stop::Interrupted);
-            }
-            if !in_time && Instant::now() >= deadline {
-                let waited = READY_DEADLINE.as_secs();
-                return Err(failed_launch(
-                    &process,
-                    &format!("the server printed no ready line within {waited} s"),
-                ));
-            }
-        };
+        LiveServer::start(&program, launch.core, interrupt)
+    }
+
+    /// Starts the program of a server, its arguments complete, and waits for its ready line.
+    pub(crate) fn start(
+        program: &Program,
+        core: Option<usize>,
+        interrupt: &mut Interrupt,
+    ) -> Result<LiveServer, Stop> {
+        let mut process = start(program, core)?;
+        let line = ready_line(&mut process, "server", interrupt)?;
         match parse_ready_line(&line) {
             Some(address) => Ok(LiveServer { process, address }),
             None => {
@@ -176,6 +164,36 @@ impl LiveServer {
             Some(state) => Some(format!("the server {state}{words}")),
             None if !words.is_empty() => Some(format!("the server runs on{words}")),
             None => None,
+        }
+    }
+}
+
+/// The first line that a process prints, which says that it is ready. `role` is what to call the process.
+pub(crate) fn ready_line(
+    process: &mut Process,
+    role: &str,
+    interrupt: &mut Interrupt,
+) -> Result<String, Stop> {
+    let deadline = Instant::now() + READY_DEADLINE;
+    loop {
+        if let Some(line) = process.out.take_line() {
+            return Ok(line);
+        }
+        if !process.out.is_open() {
+            let end = process.wait_end(Instant::now() + END_DEADLINE)?;
+            let what = end.map_or("closed its standard output".into(), describe);
+            return Err(failed_launch(process, &format!("the {role} {what} before its ready line")));
+        }
+        let in_time = wait(&mut [&mut process.out, &mut process.err], deadline, Some(interrupt))?;
+        if interrupt.wants_end_at_once() {
+            return Err(Stop::Interrupted);
+        }
+        if !in_time && Instant::now() >= deadline {
+            let waited = READY_DEADLINE.as_secs();
+            return Err(failed_launch(
+                process,
+                &format!("the {role} printed no ready line within {waited} s"),
+            ));
         }
     }
 }

@@ -6,10 +6,13 @@
 //! **Invariant:** no server is known by name. The manifest says how each is built and started.
 //! **Invariant:** one thread, asleep in `poll` while a client measures, so that the harness disturbs neither core.
 
+mod awake;
 mod build;
 mod capture;
+mod ceilings;
 mod cli;
 mod compare;
+mod control;
 mod cores;
 mod derive;
 mod environment;
@@ -19,20 +22,26 @@ mod export;
 mod feed;
 mod figures;
 mod history;
+mod injection;
 mod interrupt;
 mod launch;
 mod limits;
 mod list;
 mod manifest;
 mod plan;
+mod preflight;
 mod process;
 mod program;
+mod programs;
 mod progress;
+mod resolution;
 mod root;
 mod run;
+mod selftest;
 mod start;
 mod study;
 mod system;
+mod table;
 mod verify;
 
 use std::process::ExitCode;
@@ -66,11 +75,15 @@ fn act(cli: Cli) -> anyhow::Result<Ended> {
         Command::Run(wishes) => run::run(&root()?, &wishes),
         Command::List => list::list(&root()?),
         Command::Verify(wishes) => verify::command(&root()?, &wishes),
+        Command::Control(wishes) => control::command(&root()?, &wishes),
+        Command::Preflight(wishes) => preflight::command(&root()?, &wishes),
         Command::Report { run } => derive::command(&run),
         Command::Compare(wishes) => compare::command(&wishes),
         Command::History { folder, out } => history::command(&folder, out.as_deref()),
         Command::Export(wishes) => export::command(&wishes),
         Command::Study { check } => explain::command(&root()?, &check),
+        Command::Selftest(wishes) => selftest::command(&root()?, &wishes),
+        Command::Resolution(wishes) => resolution::command(&root()?, &wishes),
         Command::Capture(wishes) => capture::capture(&wishes),
         Command::Completions { shell } => cli::completions(shell),
         Command::Man => cli::man(),

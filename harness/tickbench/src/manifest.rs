@@ -36,6 +36,9 @@ pub(crate) struct Server {
     /// Whether this is the floor that the others are shown as ratios to.
     #[serde(default)]
     pub(crate) baseline: bool,
+    /// Whether it does wrong on purpose when it is told to with `--inject`.
+    #[serde(default)]
+    pub(crate) injects: bool,
 }
 
 /// A client as the manifest tells it.
@@ -49,6 +52,13 @@ pub(crate) struct ClientEntry {
     /// The command that checks a server, where this client has one.
     #[serde(default)]
     pub(crate) verify: Option<Vec<String>>,
+    /// The command of a server that floods prepared frames, where this client brings one: what a client takes from it is its
+    /// ceiling.
+    #[serde(default)]
+    pub(crate) prepared: Option<Vec<String>>,
+    /// The program that looks after cores, where this client brings one: its subcommands are `hiccups`, `clocks` and `idle`.
+    #[serde(default)]
+    pub(crate) watch: Option<Vec<String>>,
 }
 
 /// Both manifests.
@@ -85,7 +95,7 @@ impl Manifest {
 
     /// The server of this name. `NAME#LABEL` is the server NAME, once more.
     pub(crate) fn server(&self, name: &str) -> anyhow::Result<&Server> {
-        let plain = name.split_once('#').map_or(name, |(plain, _)| plain);
+        let plain = plain(name);
         self.servers.iter().find(|server| server.name == plain).with_context(|| {
             let known: Vec<&str> = self.servers.iter().map(|server| server.name.as_str()).collect();
             format!("there is no server {plain:?}: the manifest has {}", known.join(", "))
@@ -102,9 +112,22 @@ impl Manifest {
         self.servers.iter().find(|server| server.baseline)
     }
 
+    /// The first server that does wrong on purpose.
+    pub(crate) fn injecting(&self) -> anyhow::Result<&Server> {
+        self.servers.iter().find(|server| server.injects).context(
+            "no server in servers/servers.toml takes --inject: mark one that does with `injects = true` (servers/TUNING.md \
+             says what it must do)",
+        )
+    }
+
     pub(crate) fn names(&self) -> Vec<String> {
         self.servers.iter().map(|server| server.name.clone()).collect()
     }
+}
+
+/// The name of the program that a server's name stands for, its label taken off.
+pub(crate) fn plain(name: &str) -> &str {
+    name.split_once('#').map_or(name, |(plain, _)| plain)
 }
 
 impl Server {
@@ -165,6 +188,8 @@ fn check_clients(clients: &[ClientEntry]) -> anyhow::Result<()> {
             ("run", Some(&client.run)),
             ("version", Some(&client.version)),
             ("verify", client.verify.as_ref()),
+            ("prepared", client.prepared.as_ref()),
+            ("watch", client.watch.as_ref()),
         ];
         for (key, argv) in commands {
             ensure!(

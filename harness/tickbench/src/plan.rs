@@ -26,10 +26,6 @@ impl Plan {
         Plan { cells, iterations: study.iterations, seed: study.seed.unwrap_or_default() }
     }
 
-    pub(crate) fn cells(&self) -> &[Cell] {
-        &self.cells
-    }
-
     /// The executions of an iteration, in the order in which they run.
     pub(crate) fn iteration(&self, iteration: u32) -> Vec<Execution> {
         let mut cells: Vec<&Cell> = self.cells.iter().collect();
@@ -131,7 +127,7 @@ mod tests {
             let mut sorted = order.clone();
             sorted.sort();
             sorted.dedup();
-            assert_eq!(sorted.len(), plan.cells().len());
+            assert_eq!(sorted.len(), plan.cells.len());
         }
         assert!(orders[0] != orders[1] && orders[1] != orders[2]);
     }
@@ -145,10 +141,10 @@ mod tests {
     #[test]
     fn every_place_is_taken_about_equally_often() {
         let (plan, rounds) = (plan(11), 3000);
-        let mut first = vec![0; plan.cells().len()];
+        let mut first = vec![0; plan.cells.len()];
         for iteration in 0..rounds {
             let cell = &plan.iteration(iteration)[0].cell;
-            first[plan.cells().iter().position(|known| known == cell).unwrap()] += 1;
+            first[plan.cells.iter().position(|known| known == cell).unwrap()] += 1;
         }
         let expected = rounds as f64 / first.len() as f64;
         // Five standard deviations of a binomial count.

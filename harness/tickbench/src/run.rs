@@ -1,82 +1,105 @@
 //! `tickbench run`: the whole pipeline.
 
-use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
-use tickbench_record::{
-    Cell, Client, Environment, Lane, Measurement, Outcome, RunFolder, SkippedServer, Spent, Study,
-};
+use tickbench_record::{Environment, Measurement, Outcome, RunFolder, SkippedServer, Spent, Study};
 
 use crate::Ended;
-use crate::build::{Builder, Contestant, Instrument};
+use crate::ceilings::Flood;
 use crate::cli::RunArgs;
-use crate::cores::{self, Placement};
+use crate::cores::{self, CorePair};
 use crate::environment;
 use crate::execute::{Rig, execute};
 use crate::interrupt::Interrupt;
 use crate::manifest::Manifest;
 use crate::plan::{Execution, Plan};
+use crate::preflight::Preflight;
+use crate::programs::Programs;
 use crate::progress::Progress;
 use crate::root::Root;
 use crate::start::{Before, Start, rfc3339};
-use crate::{derive, limits, system, verify};
+use crate::{derive, limits};
 
-/// Runs a study, or what an interrupted run left of one, and writes its report.
+/// `tickbench run`.
 pub(crate) fn run(root: &Root, args: &RunArgs) -> anyhow::Result<Ended> {
+    Ok(if keep_run(root, args)?.is_some() { Ended::Fine } else { Ended::Wanting })
+}
+
+/// Runs a study, or what an interrupted run left of one, and writes its report. Returns its folder; `None` where nothing could be
+/// measured.
+pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<RunFolder>> {
     let mut interrupt = Interrupt::install()?;
     let manifest = Manifest::read(root)?;
-    let start = Start::read(args, root, &manifest)?;
-    let placement = cores::place(start.before.cores(args.cores))?;
+    let Start { mut study, before } = Start::read(args, root, &manifest)?;
+    let cores = before.cores(args.cores);
+    cores::check_wish(cores)?;
     check_listen(args.listen.0)?;
-    let (study, wanted) = (&start.study, start.servers());
-    let open_files = limits::raise_open_files(most_connections(study))?;
+    let open_files = limits::raise_open_files(most_connections(&study))?;
     let mut spent = Spent::default();
 
     let progress = Progress::new();
     let began = Instant::now();
-    let mut builder = Builder::new(root, &mut interrupt, &progress)?;
-    let passed = verify::PassedBefore::new(&builder.target);
-    let (servers, mut skipped) = builder.servers(&manifest, &wanted)?;
-    let clients = build_clients(&manifest, &mut builder, &cells(study, &servers))?;
-    let verifier = verify::verifier(&manifest, &clients, &mut builder)?;
-    start.before.check_same_programs(&servers, &clients)?;
+    let wanted = before.servers(&study);
+    let programs = Programs::build(root, &manifest, &study, &wanted, &mut interrupt, &progress)?;
+    before.check_same_programs(&programs.servers, &programs.clients)?;
     spent.building_ns = nanoseconds(began);
 
     let began = Instant::now();
-    let lanes: BTreeSet<Lane> = cells(study, &servers).iter().map(|cell| cell.lane).collect();
-    let lanes: Vec<Lane> = lanes.into_iter().collect();
-    let (servers, unfit) =
-        verify::before_timing(servers, &lanes, &verifier, &passed, args.listen.0, &mut interrupt, &progress)?;
-    skipped.extend(unfit);
+    let programs = programs.verify(&study, args.listen.0, &mut interrupt, &progress)?;
+    if programs.cells(&study).is_empty() {
+        explain_nothing_to_do(&programs.skipped);
+        return Ok(None);
+    }
+    let found = look_before(&before, cores, &mut study, &programs, &mut interrupt, &progress)?;
     spent.verifying_ns = nanoseconds(began);
 
-    let plan = Plan::new(study, cells(study, &servers));
-    if plan.cells().is_empty() {
-        explain_nothing_to_do(&skipped);
-        return Ok(Ended::Wanting);
-    }
-    let subject = Subject { root, placement: &placement, open_files, manifest: &manifest };
-    let mut kept = subject.keep(start.before, study, &servers, &clients, skipped, spent)?;
-    if !placement.cores.harness.is_empty() {
-        system::pin_self(&placement.cores.harness).context("failed to move the harness to its own cores")?;
-    }
+    let plan = Plan::new(&study, programs.cells(&study));
+    let subject = Subject { root, found: &found, programs: &programs, open_files, manifest: &manifest };
+    let mut kept = subject.keep(before, &study, spent)?;
+    found.placement.move_harness()?;
     kept.environment.warnings.iter().for_each(|warning| progress.say(&format!("note: {warning}")));
-    let rig =
-        Rig { study, servers: &servers, clients: &clients, cores: &placement.cores, listen: args.listen.0 };
+    let rig = Rig {
+        study: &study,
+        servers: &programs.with_control(&study),
+        clients: &programs.clients,
+        cores: &found.placement.cores,
+        listen: args.listen.0,
+        hiccup_ns: found.hiccup_ns(),
+        waker: &found.waker,
+    };
     let progress = carry_out(&rig, &plan, &mut kept, &mut interrupt, progress)?;
     progress.end();
     kept.folder.write_environment(&kept.environment)?;
-    conclude(&kept)
+    conclude(kept)
 }
 
-/// The cells of one iteration for the servers that can run.
-fn cells(study: &Study, servers: &[Contestant]) -> Vec<Cell> {
-    let names: Vec<String> = servers.iter().map(|server| server.name.clone()).collect();
-    study.cells(&names, |cell| {
-        servers.iter().any(|server| server.name == cell.server && server.entry.supports(cell))
-    })
+/// What is found out before the first execution; an interrupted run found it out when it began. Where nothing can keep the server's
+/// core awake, the study is changed to let it sleep.
+fn look_before(
+    before: &Before,
+    cores: Option<CorePair>,
+    study: &mut Study,
+    programs: &Programs,
+    interrupt: &mut Interrupt,
+    progress: &Progress,
+) -> anyhow::Result<Preflight> {
+    let watch = programs.watch.as_ref();
+    if let Some(recorded) = before.environment() {
+        return Preflight::recorded(recorded, cores, watch);
+    }
+    let mut found = Preflight::look(cores, watch, interrupt, progress)?;
+    found.apply(study);
+    let flood = Flood {
+        clients: &programs.clients,
+        prepared: programs.prepared.as_ref(),
+        cores: &found.placement.cores,
+    };
+    let (ceilings, unknown) = flood.measure_all(&programs.cells(study), interrupt, progress)?;
+    found.ceilings = ceilings;
+    found.warnings.extend(unknown);
+    Ok(found)
 }
 
 fn most_connections(study: &Study) -> u32 {
@@ -90,15 +113,6 @@ fn check_listen(listen: SocketAddr) -> anyhow::Result<()> {
     })
 }
 
-fn build_clients(
-    manifest: &Manifest,
-    builder: &mut Builder<'_>,
-    cells: &[Cell],
-) -> anyhow::Result<Vec<Instrument>> {
-    let names: BTreeSet<Client> = cells.iter().map(|cell| cell.client).collect();
-    names.into_iter().map(|name| builder.client(manifest.client(name)?)).collect()
-}
-
 fn explain_nothing_to_do(skipped: &[SkippedServer]) {
     eprintln!("nothing to measure: no server is left that can run a scenario of this study");
     for SkippedServer { name, reason } in skipped {
@@ -109,30 +123,23 @@ fn explain_nothing_to_do(skipped: &[SkippedServer]) {
 /// What the records of a run are made of.
 struct Subject<'a> {
     root: &'a Root,
-    placement: &'a Placement,
+    found: &'a Preflight,
+    programs: &'a Programs,
     open_files: Option<u64>,
     manifest: &'a Manifest,
 }
 
 /// A run whose folder exists.
-struct Kept {
-    folder: RunFolder,
-    environment: Environment,
-    done: Vec<Measurement>,
-    spent: Spent,
+pub(crate) struct Kept {
+    pub(crate) folder: RunFolder,
+    pub(crate) environment: Environment,
+    pub(crate) done: Vec<Measurement>,
+    pub(crate) spent: Spent,
 }
 
 impl Subject<'_> {
     /// Writes what is known before the first execution. An interrupted run has its records already.
-    fn keep(
-        &self,
-        before: Before,
-        study: &Study,
-        servers: &[Contestant],
-        clients: &[Instrument],
-        skipped: Vec<SkippedServer>,
-        spent: Spent,
-    ) -> anyhow::Result<Kept> {
+    fn keep(&self, before: Before, study: &Study, spent: Spent) -> anyhow::Result<Kept> {
         let (folder, environment, done, spent) = match before {
             Before::Interrupted { folder, mut environment, done } => {
                 let now = rfc3339(SystemTime::now());
@@ -141,12 +148,7 @@ impl Subject<'_> {
                 (folder, *environment, done, spent)
             }
             Before::New(path) => {
-                let mut environment = environment::of_run(self.root, self.placement, self.open_files);
-                environment.command = environment::command_line();
-                environment.servers = servers.iter().map(|server| server.built.record.clone()).collect();
-                environment.clients = clients.iter().map(|client| client.built.record.clone()).collect();
-                environment.skipped = skipped;
-                environment.baseline = self.baseline(servers);
+                let environment = self.environment();
                 let folder = RunFolder::create(&path)?;
                 folder.write_study(study)?;
                 (folder, environment, Vec::new(), spent)
@@ -156,8 +158,21 @@ impl Subject<'_> {
         Ok(Kept { folder, environment, done, spent })
     }
 
-    fn baseline(&self, servers: &[Contestant]) -> Option<String> {
+    fn environment(&self) -> Environment {
+        let Subject { found, programs, .. } = self;
+        let mut environment = environment::of_run(self.root, &found.placement, self.open_files);
+        environment.command = environment::command_line();
+        environment.servers = programs.servers.iter().map(|server| server.built.record.clone()).collect();
+        environment.clients = programs.clients.iter().map(|client| client.built.record.clone()).collect();
+        environment.skipped.clone_from(&programs.skipped);
+        environment.baseline = self.baseline();
+        found.note(&mut environment);
+        environment
+    }
+
+    fn baseline(&self) -> Option<String> {
         let entry = self.manifest.baseline()?;
+        let servers = &self.programs.servers;
         servers.iter().find(|server| server.entry.name == entry.name).map(|server| server.name.clone())
     }
 }
@@ -178,7 +193,7 @@ fn measuring_ns(done: &[Measurement]) -> u64 {
 }
 
 /// Executes what is left of the plan, keeping each measurement as it is made.
-fn carry_out(
+pub(crate) fn carry_out(
     rig: &Rig<'_>,
     plan: &Plan,
     kept: &mut Kept,
@@ -220,7 +235,7 @@ fn carry_out(
 }
 
 /// Writes the report and says what came of the run.
-fn conclude(kept: &Kept) -> anyhow::Result<Ended> {
+fn conclude(kept: Kept) -> anyhow::Result<Option<RunFolder>> {
     let completed = kept.done.iter().filter(|measurement| measurement.outcome == Outcome::Completed).count();
     let failed = kept.done.len() - completed;
     if completed == 0 {
@@ -228,12 +243,12 @@ fn conclude(kept: &Kept) -> anyhow::Result<Ended> {
             "no cell completed: {failed} executions failed; see `{}`",
             kept.folder.path().join("measurements.jsonl").display()
         );
-        return Ok(Ended::Wanting);
+        return Ok(None);
     }
     derive::print_answer(&derive::derive(&kept.folder)?);
     println!("{completed} executions completed, {failed} failed. {}", time_spent(&kept.spent));
     println!("{}", kept.folder.path().join("REPORT.md").display());
-    Ok(Ended::Fine)
+    Ok(Some(kept.folder))
 }
 
 fn time_spent(spent: &Spent) -> String {

@@ -42,19 +42,25 @@ impl Start {
         check_cores(args.cores, &environment.cores)?;
         Ok(Start { study, before: Before::Interrupted { folder, environment, done } })
     }
-
-    /// The servers to build: those of the study; for an interrupted run, those that it measured.
-    pub(crate) fn servers(&self) -> Vec<String> {
-        match &self.before {
-            Before::New(_) => self.study.servers.clone(),
-            Before::Interrupted { environment, .. } => {
-                environment.servers.iter().map(|server| server.name.clone()).collect()
-            }
-        }
-    }
 }
 
 impl Before {
+    /// The servers to build: those of the study; for an interrupted run, those that it measured.
+    pub(crate) fn servers(&self, study: &Study) -> Vec<String> {
+        match self.environment() {
+            None => study.servers.clone(),
+            Some(environment) => environment.servers.iter().map(|server| server.name.clone()).collect(),
+        }
+    }
+
+    /// The environment that an interrupted run recorded.
+    pub(crate) fn environment(&self) -> Option<&Environment> {
+        match self {
+            Before::New(_) => None,
+            Before::Interrupted { environment, .. } => Some(environment),
+        }
+    }
+
     /// Makes sure that an interrupted run goes on with the programs that it began with.
     pub(crate) fn check_same_programs(
         &self,
@@ -73,10 +79,7 @@ impl Before {
 
     /// The cores to use: those asked for, or those that the interrupted run had.
     pub(crate) fn cores(&self, asked: Option<CorePair>) -> Option<CorePair> {
-        let recorded = match self {
-            Before::New(_) => None,
-            Before::Interrupted { environment, .. } => environment.cores.server.zip(environment.cores.client),
-        };
+        let recorded = self.environment().and_then(|run| run.cores.server.zip(run.cores.client));
         asked.or(recorded.map(|(server, client)| CorePair { server, client }))
     }
 }
@@ -120,7 +123,7 @@ fn short(server: &BuiltServer) -> String {
 }
 
 /// `YYYY-MM-DDTHH-MM-SSZ`, in UTC: sorts by time, and every file system takes it.
-fn folder_name(now: SystemTime) -> String {
+pub(crate) fn folder_name(now: SystemTime) -> String {
     rfc3339(now).replace(':', "-")
 }
 

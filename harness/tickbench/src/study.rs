@@ -4,14 +4,16 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use tickbench_record::{Arrival, ScenarioKind, Study};
+use tickbench_record::{Arrival, CONTROL, Idle, ScenarioKind, Study};
 
 use crate::cli::RunArgs;
+use crate::control;
 use crate::feed;
 use crate::manifest::Manifest;
 
 const DEFAULT: &str = include_str!("../../../studies/default.toml");
 const QUICK: &str = include_str!("../../../studies/quick.toml");
+const LATENCY: &str = include_str!("../../../studies/latency.toml");
 
 /// The study that the flags ask for, its seed and its servers spelled out.
 pub(crate) fn wished(args: &RunArgs, manifest: &Manifest) -> anyhow::Result<Study> {
@@ -19,6 +21,10 @@ pub(crate) fn wished(args: &RunArgs, manifest: &Manifest) -> anyhow::Result<Stud
     apply(&mut study, args)?;
     if study.servers.is_empty() {
         study.servers = manifest.names();
+    }
+    match &args.control_alone {
+        Some(server) => control::reduce(&mut study, server.as_deref(), manifest)?,
+        None => choose_control(&mut study, manifest),
     }
     study.seed.get_or_insert_with(draw_seed);
     check_servers(&study, manifest)?;
@@ -55,9 +61,18 @@ pub(crate) fn resumed(args: &RunArgs, recorded: Study) -> anyhow::Result<Study> 
     }
 }
 
+/// The default study, as it is embedded.
+pub(crate) fn embedded() -> anyhow::Result<Study> {
+    Study::from_toml(DEFAULT).context("failed to read the embedded study")
+}
+
 fn base(args: &RunArgs) -> anyhow::Result<Study> {
     let Some(path) = &args.study else {
-        let text = if args.quick { QUICK } else { DEFAULT };
+        let text = match (args.quick, &args.control_alone) {
+            (true, _) => QUICK,
+            (false, Some(_)) => LATENCY,
+            (false, None) => DEFAULT,
+        };
         return Study::from_toml(text).context("failed to read the embedded study");
     };
     let text = std::fs::read_to_string(path).with_context(|| {
@@ -104,6 +119,23 @@ fn replay(study: &mut Study, path: &Path, speed: f64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A control that is not among the servers gives its place to another: what counts is that some server runs twice.
+fn choose_control(study: &mut Study, manifest: &Manifest) {
+    if study.control.as_ref().is_some_and(|name| !study.servers.contains(name)) {
+        study.control = control::of_servers(&study.servers, manifest);
+    }
+}
+
+/// Lets the server's core sleep in every scenario, where nothing can keep it awake. Returns whether any wanted it awake.
+pub(crate) fn let_sleep(study: &mut Study) -> bool {
+    let mut changed = false;
+    for scenario in study.scenarios.iter_mut().filter(|scenario| scenario.idle.contains(&Idle::Spin)) {
+        scenario.idle = vec![Idle::Sleep];
+        changed = true;
+    }
+    changed
+}
+
 fn check_servers(study: &Study, manifest: &Manifest) -> anyhow::Result<()> {
     for (index, name) in study.servers.iter().enumerate() {
         manifest.server(name)?;
@@ -111,6 +143,17 @@ fn check_servers(study: &Study, manifest: &Manifest) -> anyhow::Result<()> {
             bail!(
                 "server {name:?} is named twice: to compare it with itself, write {name}#again for the second"
             );
+        }
+    }
+    if let Some(control) = &study.control {
+        manifest.server(control).context("the study's control")?;
+        if control.contains('#') {
+            bail!("the study's control is {control:?}: name the server without a label");
+        }
+        let taken = format!("{control}{CONTROL}");
+        let twice = study.servers.contains(&taken) && study.scenarios.iter().any(|scenario| scenario.control);
+        if twice {
+            bail!("{taken:?} is the name of the study's own control: leave it out, or take another label");
         }
     }
     for scenario in &study.scenarios {
@@ -122,7 +165,7 @@ fn check_servers(study: &Study, manifest: &Manifest) -> anyhow::Result<()> {
 }
 
 /// A seed that nobody chose: short enough to be typed again.
-fn draw_seed() -> u64 {
+pub(crate) fn draw_seed() -> u64 {
     RandomState::new().hash_one(std::process::id()) & 0xffff_ffff
 }
 
@@ -132,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_embedded_studies_can_be_used_and_read_back() {
-        for text in [DEFAULT, QUICK] {
+        for text in [DEFAULT, QUICK, LATENCY] {
             let study = Study::from_toml(text).unwrap();
             assert_eq!(Study::from_toml(&study.to_toml()).unwrap(), study);
         }

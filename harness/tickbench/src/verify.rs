@@ -78,10 +78,7 @@ pub(crate) fn verifier(
 ) -> anyhow::Result<Verifier> {
     let entry = manifest.clients.iter().find(|client| client.verify.is_some());
     let entry = entry.context("no client in clients/clients.toml can verify a server")?;
-    let Instrument { verify, built, .. } = match clients.iter().find(|client| client.name == entry.name) {
-        Some(client) => client.clone(),
-        None => builder.client(entry)?,
-    };
+    let Instrument { verify, built, .. } = builder.client_unless(clients, entry)?;
     let program = verify.context("the verifying client has a verify command")?;
     Ok(Verifier { program, fingerprint: built.fingerprint })
 }

@@ -1,5 +1,6 @@
 //! Writes a complete run of invented figures, to try graphs and report on: `cargo run --release --example synthetic_run
-//! -p tickbench-report -- DIR`. The study is named "synthetic", and nothing in it was measured.
+//! -p tickbench-report -- DIR`. The study is named "synthetic", and nothing in it was measured. `DIR small` writes a run of
+//! some hundred kilobytes, `DIR 20` one of twenty iterations.
 
 mod model;
 mod setting;
@@ -9,9 +10,11 @@ use std::path::PathBuf;
 use tickbench_record::{Measurement, RunFolder};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path: PathBuf = std::env::args_os().nth(1).ok_or("usage: synthetic_run DIR [ITERATIONS]")?.into();
-    let mut study = setting::study();
-    if let Some(iterations) = std::env::args().nth(2) {
+    let path: PathBuf =
+        std::env::args_os().nth(1).ok_or("usage: synthetic_run DIR [ITERATIONS | small]")?.into();
+    let how = std::env::args().nth(2);
+    let mut study = setting::study(how.as_deref() == Some("small"));
+    if let Some(iterations) = how.filter(|how| how != "small") {
         study.iterations = iterations.parse()?;
     }
     let run = RunFolder::create(&path)?;

@@ -1,9 +1,10 @@
 //! Draws what a client might have seen. The constants resemble a 2-core virtual machine.
 
 use fastrand::Rng;
+use hdrhistogram::Histogram;
 use tickbench_record::{
-    Cell, Client, Distribution, Encoding, Flush, Observation, Outcome, Scenario, ScenarioKind, Stage, Usage,
-    UsageSamples, new_histogram,
+    CONTROL, Cell, Client, Distribution, Encoding, Flush, Hiccups, Idle, Observation, Outcome, Scenario,
+    ScenarioKind, Stage, Usage, UsageSamples, Wait, new_histogram,
 };
 
 /// What sets the servers apart.
@@ -26,7 +27,7 @@ fn character(server: &str) -> Character {
         rss_base,
         rss_per_connection,
     };
-    match server {
+    match server.trim_end_matches(CONTROL) {
         "axum" => of(5.15, 0.52, 7.0, 5_900_000, 14_000),
         "actix" => of(5.64, 3.6, 4.1, 7_400_000, 16_000),
         "tungstenite" => of(5.07, 0.54, 6.8, 4_100_000, 13_500),
@@ -67,27 +68,26 @@ fn paced(cell: &Cell, scenario: &Scenario, weather: f64, random: &mut Rng) -> Ob
     let client = if usual { 6.0 } else { 0.0 };
     let base = character(&cell.server).delivery_us + json + waking + queue + client;
     let center = 1000.0 * base * weather * (1.0 + 0.008 * normal(random));
-    let (mut lag, mut delivery, mut response) = (new_histogram(), new_histogram(), new_histogram());
+    let (mut lag, mut delivery, mut response) = (Tails::new(), Tails::new(), new_histogram());
     let lag_center = 46_000.0 * weather * (1.0 + 0.02 * normal(random));
-    let mut negative = 0;
     for _ in 0..received {
-        if random.f64() < 2e-6 {
-            negative += 1;
-            continue;
-        }
-        let late = skewed(lag_center, 0.18, 0.004, random);
-        let delivered = skewed(center, 0.09, 0.009, random);
-        lag += late;
-        delivery += delivered;
+        let late = lag.draw(lag_center, 0.18, 0.004, random);
+        let delivered = delivery.draw(center, 0.09, 0.009, random);
         response += late + delivered;
     }
     let share = 0.16 + 0.004 * character(&cell.server).delivery_us + 0.02 * json + 0.003 * normal(random);
     let client_share = if waking > 0.0 { 0.21 + client * 0.03 } else { 0.999 };
     let mut observation =
         seen(cell, window_ns, received, received, share, client_share + 0.0005 * normal(random), random);
-    observation.negative = negative;
-    observation.lag_ns = Distribution::of(&lag);
-    observation.delivery_ns = Distribution::of(&delivery);
+    (observation.lag_ns, observation.delivery_ns) = (lag.as_it_was(), delivery.as_it_was());
+    if cell.idle == Idle::Spin {
+        (observation.lag_cleaned_ns, observation.server_hiccups) = (lag.cleaned(), Some(lag.hiccups));
+    }
+    // Only a client that polls sees when its core was taken away.
+    if cell.wait == Wait::Spin {
+        (observation.delivery_cleaned_ns, observation.client_hiccups) =
+            (delivery.cleaned(), Some(delivery.hiccups));
+    }
     observation.response_ns = Distribution::of(&response);
     observation
 }
@@ -108,7 +108,8 @@ fn flood(cell: &Cell, scenario: &Scenario, weather: f64, random: &mut Rng) -> Ob
     let mut delivery = new_histogram();
     let center = 1000.0 * (40.0 + 300.0 * per_read / 180.0) * weather;
     for _ in 0..1500 {
-        delivery.record_n(skewed(center, 0.4, 0.01, random), received / 1500).expect("within the bounds");
+        let (value, _) = skewed(center, 0.4, 0.01, random);
+        delivery.record_n(value, received / 1500).expect("within the bounds");
     }
     let (server, client) = if bound { (0.81, 0.97) } else { (0.994, 0.35 + 0.3 * wanted / ceiling) };
     let reads = (received as f64 / per_read) as u64;
@@ -121,15 +122,15 @@ fn echo(cell: &Cell, scenario: &Scenario, weather: f64, random: &mut Rng) -> Obs
     let center =
         1000.0 * (character(&cell.server).delivery_us * 2.4 + 41.0) * weather * (1.0 + 0.01 * normal(random));
     let window_ns = scenario.window_ms * 1_000_000;
-    let (mut round_trip, mut elapsed) = (new_histogram(), 0);
+    let (mut round_trip, mut elapsed) = (Tails::new(), 0);
     while elapsed < window_ns {
-        let took = skewed(center, 0.1, 0.01, random);
-        round_trip += took;
-        elapsed += took;
+        elapsed += round_trip.draw(center, 0.1, 0.01, random);
     }
-    let received = round_trip.len();
-    let mut observation = seen(cell, window_ns, received, received, 0.29, 0.999, random);
-    observation.round_trip_ns = Distribution::of(&round_trip);
+    let received = round_trip.all.len();
+    let mut observation = seen(cell, elapsed, received, received, 0.29, 0.999, random);
+    observation.round_trip_ns = round_trip.as_it_was();
+    (observation.round_trip_cleaned_ns, observation.client_hiccups) =
+        (round_trip.cleaned(), Some(round_trip.hiccups));
     observation
 }
 
@@ -210,13 +211,47 @@ fn samples(window_ns: u64, server_share: f64, client_share: f64, rss: u64) -> Us
     }
 }
 
-/// A lognormal value around `center`, and with the given chance an exponential delay on top: a hiccup.
-fn skewed(center: f64, spread: f64, hiccup: f64, random: &mut Rng) -> u64 {
-    let mut value = center * (spread * normal(random)).exp();
-    if random.f64() < hiccup {
-        value += -30_000.0 * (1.0 - random.f64()).ln();
+/// A latency as it was, and less the hiccups.
+struct Tails {
+    all: Histogram<u64>,
+    less: Histogram<u64>,
+    hiccups: Hiccups,
+}
+
+impl Tails {
+    fn new() -> Tails {
+        let hiccups = Hiccups { threshold_ns: 6_000, ..Hiccups::default() };
+        Tails { all: new_histogram(), less: new_histogram(), hiccups }
     }
-    value.max(1.0) as u64
+
+    fn draw(&mut self, center: f64, spread: f64, chance: f64, random: &mut Rng) -> u64 {
+        let (value, away) = skewed(center, spread, chance, random);
+        self.all += value;
+        if away < self.hiccups.threshold_ns {
+            self.less += value;
+            return value;
+        }
+        self.hiccups.count += 1;
+        self.hiccups.lost_ns += away;
+        self.hiccups.longest_ns = self.hiccups.longest_ns.max(away);
+        self.hiccups.set_aside += 1;
+        value
+    }
+
+    fn as_it_was(&self) -> Option<Distribution> {
+        Distribution::of(&self.all)
+    }
+
+    fn cleaned(&self) -> Option<Distribution> {
+        Distribution::of(&self.less)
+    }
+}
+
+/// A lognormal value around `center`, and with the given chance an exponential delay on top: a hiccup, and how long it was.
+fn skewed(center: f64, spread: f64, hiccup: f64, random: &mut Rng) -> (u64, u64) {
+    let value = (center * (spread * normal(random)).exp()).max(1.0) as u64;
+    let away = if random.f64() < hiccup { (-30_000.0 * (1.0 - random.f64()).ln()) as u64 } else { 0 };
+    (value + away, away)
 }
 
 /// A standard normal value, by Box and Muller.

@@ -1,15 +1,21 @@
 //! The invented study and the invented machine.
 
-use tickbench_record::{BuiltServer, Cores, Environment, Machine, SkippedServer, Spent, Study};
+use tickbench_record::{
+    BuiltServer, Ceiling, Client, ClientCeiling, ClockCheck, CoreHiccups, Cores, Encoding, Environment,
+    Finding, Machine, SelfTest, SkippedServer, Spent, Study, Wait,
+};
 
 const STUDY: &str = r#"
 name = "synthetic"
 iterations = 100
 seed = 7
 servers = ["axum", "actix", "tungstenite", "floor"]
+control = "axum"
 
 [[scenario]]
 name = "latency"
+control = true
+idle = ["spin"]
 kind = "latency"
 encodings = ["json", "binary"]
 rate_per_s = 10000
@@ -19,6 +25,7 @@ window_ms = 250
 
 [[scenario]]
 name = "throughput"
+control = true
 kind = "throughput"
 encodings = ["json", "binary"]
 flush = ["each", "batch"]
@@ -28,6 +35,7 @@ window_ms = 200
 
 [[scenario]]
 name = "echo"
+control = true
 kind = "echo"
 size_bytes = [64]
 wait = "spin"
@@ -54,8 +62,42 @@ warmup_ms = 50
 window_ms = 250
 "#;
 
-pub(crate) fn study() -> Study {
-    Study::from_toml(STUDY).expect("the text above is a study")
+/// A run of it is small enough to be kept beside tests.
+const SMALL: &str = r#"
+name = "synthetic, small"
+iterations = 8
+seed = 7
+servers = ["axum", "tungstenite", "floor"]
+control = "axum"
+usage_samples_per_s = 0
+
+[[scenario]]
+name = "latency"
+kind = "latency"
+control = true
+rate_per_s = 5000
+wait = "spin"
+warmup_ms = 20
+window_ms = 60
+
+[[scenario]]
+name = "throughput"
+kind = "throughput"
+wait = "block"
+warmup_ms = 20
+window_ms = 50
+
+[[scenario]]
+name = "echo"
+kind = "echo"
+size_bytes = [64]
+wait = "spin"
+warmup_ms = 20
+window_ms = 30
+"#;
+
+pub(crate) fn study(small: bool) -> Study {
+    Study::from_toml(if small { SMALL } else { STUDY }).expect("the texts above are studies")
 }
 
 pub(crate) fn environment(study: &Study) -> Environment {
@@ -68,7 +110,12 @@ pub(crate) fn environment(study: &Study) -> Environment {
         sha256: Some(String::from(digit).repeat(64)),
         coalesces: name == "actix",
     };
-    let versions = ["axum 0.8.9", "actix-web 4.12.0", "tokio-tungstenite 0.30.0", "floor 0.1.0"];
+    let server = |name: &String| match name.as_str() {
+        "axum" => built(name, "axum 0.8.9", 'a'),
+        "actix" => built(name, "actix-web 4.12.0", 'b'),
+        "tungstenite" => built(name, "tokio-tungstenite 0.30.0", 'c'),
+        _ => built(name, "floor 0.1.0", 'd'),
+    };
     Environment {
         tickbench_version: "0.1.0".into(),
         commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
@@ -96,13 +143,7 @@ pub(crate) fn environment(study: &Study) -> Environment {
             harness: vec![0, 1],
             read_back: "the affinity of server and client was read back as set".into(),
         },
-        servers: study
-            .servers
-            .iter()
-            .zip(versions)
-            .zip(['a', 'b', 'c', 'd'])
-            .map(|((name, version), digit)| built(name, version, digit))
-            .collect(),
+        servers: study.servers.iter().map(server).collect(),
         skipped: vec![SkippedServer {
             name: "gorilla".into(),
             reason: "its toolchain is missing: `go` was not found".into(),
@@ -116,12 +157,52 @@ pub(crate) fn environment(study: &Study) -> Environment {
             "There are only 2 cores: the harness shares them with server and client.".into(),
         ],
         baseline: Some("floor".into()),
+        ceilings: [(Encoding::Json, 16.7e6, 203.4), (Encoding::Binary, 90e6, 48.0)].map(ceiling).into(),
+        findings: vec![
+            Finding { subject: "clock source".into(), found: "tsc".into(), advice: None },
+            Finding {
+                subject: "SMT".into(),
+                found: "cores 0 and 1 share one physical core".into(),
+                advice: Some("choose cores of their own with --cores".into()),
+            },
+        ],
+        hiccups: [(0, 350.0, 0.025), (1, 210.0, 0.011)].map(hiccups).into(),
+        clocks: Some(ClockCheck { readings: 200_000, backwards: 0, worst_ns: 0 }),
+        self_test: Some(SelfTest {
+            at: "2023-11-14T21:50:00Z".into(),
+            tickbench_version: "0.1.0".into(),
+            done: 11,
+            caught: 11,
+        }),
         spent: Some(Spent {
             building_ns: 41_000_000_000,
             verifying_ns: 3_100_000_000,
             executing_ns: 1_420_000_000_000,
             measuring_ns: 1_271_000_000_000,
         }),
-        ..Environment::default()
+    }
+}
+
+fn ceiling((encoding, messages_per_s, bytes): (Encoding, f64, f64)) -> ClientCeiling {
+    let ceiling = Ceiling {
+        encoding,
+        wait: Wait::Block,
+        messages_per_s,
+        bytes_per_s: messages_per_s * bytes,
+        cpu_ns_per_message: 1e9 / messages_per_s,
+        cpu_share: 1.0,
+        messages_per_read: 262_144.0 / bytes,
+    };
+    ClientCeiling { client: Client::Probe, ceiling }
+}
+
+fn hiccups((core, per_s, lost_share): (usize, f64, f64)) -> CoreHiccups {
+    CoreHiccups {
+        core,
+        watched_ns: 1_000_000_000,
+        threshold_ns: 6_000,
+        per_s,
+        lost_share,
+        longest_ns: 1_900_000,
     }
 }

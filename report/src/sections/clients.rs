@@ -50,7 +50,7 @@ fn row(run: &Run, table: &mut Table, cell: &CellSummary) -> Vec<String> {
         ScenarioKind::Echo => [Metric::RoundTripP50, Metric::RoundTripP99],
         _ => [Metric::DeliveryP50, Metric::DeliveryP99],
     };
-    let [p50, p99] = quantiles.map(|metric| match cell.estimates.get(&metric) {
+    let [p50, p99] = quantiles.map(|metric| match cell.figure(metric) {
         Some(estimate) => Unit::Micros.with_interval(estimate),
         None => table.missing(absence(cell, metric)),
     });

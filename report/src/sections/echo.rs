@@ -3,6 +3,7 @@
 use tickbench_record::ScenarioKind;
 use tickbench_stats::Metric;
 
+use super::tails::Tails;
 use super::{Part, Ratios, heading, name, parts, plain, remark_on_iterations, remark_on_merging};
 use crate::run::{Question, Run};
 use crate::table::Table;
@@ -10,10 +11,13 @@ use crate::units::{Unit, percentile};
 
 const ROUND_TRIP: [Metric; 3] = [Metric::RoundTripP50, Metric::RoundTripP99, Metric::RoundTripP999];
 
+const TAILS: Tails = Tails { as_it_was: &ROUND_TRIP, set_aside: Metric::ClientSetAsideShare };
+
 pub(crate) fn section(run: &Run) -> Vec<Part> {
     parts(run, ScenarioKind::Echo, |question| {
         let (label, workload) = heading(run, question);
-        let remarks = [remark_on_merging(question, &ROUND_TRIP), remark_on_iterations(run, question)];
+        let shown: Vec<Metric> = ROUND_TRIP.into_iter().chain(Metric::deciding(question)).collect();
+        let remarks = [remark_on_merging(question, &shown), remark_on_iterations(run, question)];
         Part {
             label,
             workload,
@@ -25,16 +29,29 @@ pub(crate) fn section(run: &Run) -> Vec<Part> {
 }
 
 fn trips<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
-    let ratios = Ratios::of(run, question, Metric::RoundTripP50);
-    let quantiles =
-        ROUND_TRIP.iter().filter_map(|metric| metric.quantile()).map(|q| format!("{} µs", percentile(q)));
+    let is_cleaned = TAILS.are_cleaned(question);
+    let p50 = Metric::deciding(question).first().copied().unwrap_or(Metric::RoundTripP50);
+    let ratios = Ratios::of(run, question, p50);
+    let quantiles = if is_cleaned {
+        TAILS.headings()
+    } else {
+        ROUND_TRIP
+            .iter()
+            .filter_map(|metric| metric.quantile())
+            .map(|q| format!("{} µs", percentile(q)))
+            .collect()
+    };
     let headings = std::iter::once("server".to_string()).chain(quantiles).chain(ratios.headings("p50"));
     let rest = ["thousand round trips/s", "server CPU ns a message", "server busy %"];
     let mut table = Table::new(headings.chain(rest.map(String::from)));
     for cell in question {
-        let mut row = vec![name(run, &cell.cell.server)];
-        for metric in ROUND_TRIP {
-            row.push(run.figure(&mut table, cell, metric, Unit::Micros));
+        let mut row = Vec::new();
+        if is_cleaned {
+            row.push(TAILS.flagged(run, &mut table, cell));
+            row.extend(TAILS.row(run, &mut table, cell));
+        } else {
+            row.push(name(run, &cell.cell.server));
+            row.extend(ROUND_TRIP.map(|metric| run.figure(&mut table, cell, metric, Unit::Micros)));
         }
         row.extend(ratios.row(run, &mut table, cell));
         row.push(run.figure(&mut table, cell, Metric::MessagesPerS, Unit::Thousands));

@@ -3,12 +3,9 @@
 use tickbench_record::ScenarioKind;
 use tickbench_stats::Metric;
 
-use super::{
-    Part, Ratios, any_has, heading, name, parts, quantiles, remark_on_iterations, remark_on_merging,
-};
-use crate::run::{Question, Run};
-use crate::table::Table;
-use crate::units::{Unit, percentile};
+use super::tails::{self, Tails};
+use super::{Part, any_has, heading, parts, quantiles, remark_on_iterations, remark_on_merging};
+use crate::run::Run;
 
 const DELIVERY: [Metric; 4] =
     [Metric::DeliveryP50, Metric::DeliveryP90, Metric::DeliveryP99, Metric::DeliveryP999];
@@ -16,47 +13,50 @@ const LAG: [Metric; 4] = [Metric::LagP50, Metric::LagP90, Metric::LagP99, Metric
 const RESPONSE: [Metric; 4] =
     [Metric::ResponseP50, Metric::ResponseP90, Metric::ResponseP99, Metric::ResponseP999];
 
+const TAILS: Tails = Tails {
+    as_it_was: &[Metric::DeliveryP50, Metric::DeliveryP99, Metric::DeliveryP999],
+    set_aside: Metric::ClientSetAsideShare,
+};
+const LAG_TAILS: Tails = Tails {
+    as_it_was: &[Metric::LagP50, Metric::LagP99, Metric::LagP999],
+    set_aside: Metric::ServerSetAsideShare,
+};
+
 pub(crate) fn section(run: &Run) -> Vec<Part> {
     parts(run, ScenarioKind::Latency, |question| {
         let (label, workload) = heading(run, question);
-        let more = [
+        let deciding = Metric::deciding(question);
+        let is_cleaned = TAILS.are_cleaned(question);
+        let delivery = if is_cleaned {
+            TAILS.table(run, question).markdown()
+        } else {
+            quantiles(run, question, &DELIVERY).markdown()
+        };
+        let ratios = tails::ratios(run, question, &deciding).markdown();
+        let mut more = vec![
             ("Lag: how far each server fell behind its schedule (sent − due)", LAG),
             ("Response: what a user feels (received − due), free of coordinated omission", RESPONSE),
         ];
+        if is_cleaned {
+            more.insert(0, ("Delivery as it was", DELIVERY));
+        }
         let folded = more.iter().filter(|(_, metrics)| any_has(question, metrics[0]));
+        let folded =
+            folded.map(|(title, metrics)| (title.to_string(), quantiles(run, question, metrics).markdown()));
+        let less = LAG_TAILS.are_cleaned(question).then(|| {
+            let title = "Lag as it was, and less the hiccups of the server's core";
+            (title.to_string(), LAG_TAILS.table(run, question).markdown())
+        });
+        let shown: Vec<Metric> = DELIVERY.into_iter().chain(deciding).collect();
         Part {
             label,
             workload,
-            table: delivery(run, question).markdown(),
-            more: folded
-                .map(|(title, metrics)| (title.to_string(), quantiles(run, question, metrics).markdown()))
-                .collect(),
-            remarks: [remark_on_merging(question, &DELIVERY), remark_on_iterations(run, question)]
+            table: format!("{delivery}\n{ratios}"),
+            more: folded.chain(less).collect(),
+            remarks: [remark_on_merging(question, &shown), remark_on_iterations(run, question)]
                 .into_iter()
                 .flatten()
                 .collect(),
         }
     })
-}
-
-fn delivery<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
-    let ratios = [
-        ("p50", Ratios::of(run, question, Metric::DeliveryP50)),
-        ("p99", Ratios::of(run, question, Metric::DeliveryP99)),
-    ];
-    let headings =
-        DELIVERY.iter().filter_map(|metric| metric.quantile()).map(|q| format!("{} µs", percentile(q)));
-    let compared = ratios.iter().flat_map(|(quantile, ratios)| ratios.headings(quantile));
-    let mut table = Table::new(std::iter::once("server".to_string()).chain(headings).chain(compared));
-    for cell in question {
-        let mut row = vec![name(run, &cell.cell.server)];
-        for metric in DELIVERY {
-            row.push(run.figure(&mut table, cell, metric, Unit::Micros));
-        }
-        for (_, ratios) in &ratios {
-            row.extend(ratios.row(run, &mut table, cell));
-        }
-        table.push(row);
-    }
-    table
 }

@@ -1,12 +1,16 @@
 //! The sections that show figures: each turns a part of the summary into Markdown.
 
+pub(crate) mod audits;
 pub(crate) mod clients;
 pub(crate) mod echo;
 pub(crate) mod environment;
 pub(crate) mod failures;
 pub(crate) mod latency;
+pub(crate) mod noise;
+pub(crate) mod quiet;
 pub(crate) mod resources;
 pub(crate) mod scaling;
+pub(crate) mod tails;
 pub(crate) mod threats;
 pub(crate) mod throughput;
 
@@ -94,12 +98,14 @@ fn quantiles(run: &Run, question: &Question, metrics: &[Metric]) -> Table {
 
 /// Says which of the quantiles are of merged histograms.
 fn remark_on_merging(question: &Question, metrics: &[Metric]) -> Option<String> {
-    let merged: Vec<String> = metrics
+    let mut merged: Vec<String> = metrics
         .iter()
         .filter(|metric| question.iter().any(|cell| cell.merged.contains(metric)))
         .filter_map(|metric| metric.quantile())
         .map(percentile)
         .collect();
+    merged.sort();
+    merged.dedup();
     let names: Vec<&str> = merged.iter().map(String::as_str).collect();
     (!names.is_empty()).then(|| {
         format!(
@@ -137,7 +143,7 @@ fn any_has(question: &Question, metric: Metric) -> bool {
 
 /// A figure without its interval.
 fn plain(table: &mut Table, cell: &CellSummary, metric: Metric, unit: Unit) -> String {
-    match cell.estimates.get(&metric) {
+    match cell.figure(metric) {
         Some(estimate) => unit.plain(estimate),
         None => table.missing(absence(cell, metric)),
     }

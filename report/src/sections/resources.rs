@@ -26,9 +26,8 @@ fn table(run: &Run, cells: &[CellSummary]) -> Table {
         "client busy %",
         "client CPU ns a message",
     ]);
-    for cell in cells {
-        let connecting =
-            cell.estimates.get(&Metric::ConnectNs).map(|ns| crate::units::number(ns.estimate / 1e6));
+    for cell in cells.iter().filter(|cell| !cell.cell.is_control()) {
+        let connecting = cell.figure(Metric::ConnectNs).map(|ns| crate::units::number(ns.estimate / 1e6));
         let connecting =
             connecting.unwrap_or_else(|| table.missing(crate::run::absence(cell, Metric::ConnectNs)));
         let question = run.label(&cell.cell);

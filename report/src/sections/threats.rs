@@ -46,10 +46,12 @@ fn wide_intervals(run: &Run) -> Option<String> {
         (estimate.high - estimate.estimate).max(estimate.estimate - estimate.low) / estimate.estimate
     };
     let mut wide: Vec<(f64, String)> = Vec::new();
-    for cell in &run.summary.cells {
-        for metric in Metric::deciding(cell.cell.kind) {
-            if let Some(reach) = cell.estimates.get(metric).map(reach).filter(|&reach| reach > WIDE) {
-                wide.push((reach, format!("{} of {}", metric_words(*metric).0, named(run, cell))));
+    for question in run.summary.questions() {
+        for metric in Metric::deciding(&question) {
+            for cell in &question {
+                if let Some(reach) = cell.figure(metric).map(reach).filter(|&reach| reach > WIDE) {
+                    wide.push((reach, format!("{} of {}", metric_words(metric).0, named(run, cell))));
+                }
             }
         }
     }

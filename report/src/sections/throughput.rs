@@ -1,12 +1,12 @@
 //! Floods: how many messages a second.
 
 use tickbench_record::ScenarioKind;
-use tickbench_stats::{CLIENT_BUSY, CellSummary, Doubt, Metric, SERVER_BUSY};
+use tickbench_stats::{CLIENT_BUSY, CLIENT_HEADROOM, CellSummary, Doubt, Metric, SERVER_BUSY};
 
 use super::{Part, Ratios, heading, name, parts, plain, remark_on_iterations};
 use crate::run::{Question, Run};
 use crate::table::Table;
-use crate::units::Unit;
+use crate::units::{Unit, number};
 
 pub(crate) fn section(run: &Run) -> Vec<Part> {
     parts(run, ScenarioKind::Throughput, |question| {
@@ -24,7 +24,14 @@ pub(crate) fn section(run: &Run) -> Vec<Part> {
 fn rates<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
     let ratios = Ratios::of(run, question, Metric::MessagesPerS);
     let headings = ["server", "M messages/s"].map(String::from).into_iter().chain(ratios.headings("rate"));
-    let rest = ["MiB/s", "messages a read", "server CPU ns a message", "server busy %", "client busy %"];
+    let rest = [
+        "MiB/s",
+        "messages a read",
+        "server CPU ns a message",
+        "server busy %",
+        "client busy %",
+        "of the client's ceiling %",
+    ];
     let mut table = Table::new(headings.chain(rest.map(String::from)));
     for cell in question {
         let mark = cell.doubt().map(|doubt| mark(&mut table, doubt)).unwrap_or_default();
@@ -38,6 +45,10 @@ fn rates<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
         row.push(run.figure(&mut table, cell, Metric::ServerCpuNsPerMessage, Unit::One));
         row.push(plain(&mut table, cell, Metric::ServerCpuShare, Unit::Percent));
         row.push(plain(&mut table, cell, Metric::ClientCpuShare, Unit::Percent));
+        row.push(match cell.ceiling_share {
+            Some(share) => number(share * 100.0),
+            None => table.missing("no ceiling was measured for this client, encoding and way to wait"),
+        });
         table.push(row);
     }
     table
@@ -48,14 +59,15 @@ fn mark(table: &mut Table, doubt: Doubt) -> String {
         Doubt::Coalesced => (
             "coalesces",
             "coalesces: this server gathers messages into one write by itself, so this is its rate of coalesced sends; no \
-             rank here"
+             place here"
                 .into(),
         ),
         Doubt::ClientBound => (
             "client-bound",
             format!(
-                "client-bound: the client used {:.0} % of its core or more and the server under {:.0} %, so this is the \
-                 client's rate; no verdict, no rank",
+                "client-bound: the client was above {:.0} % of its ceiling, or used {:.0} % of its core or more while the \
+                 server used under {:.0} %, so this may be the client's rate; no verdict, no place",
+                CLIENT_HEADROOM * 100.0,
                 CLIENT_BUSY * 100.0,
                 SERVER_BUSY * 100.0
             ),
@@ -64,13 +76,13 @@ fn mark(table: &mut Table, doubt: Doubt) -> String {
             "idle",
             format!(
                 "idle: the server used under {:.0} % of its core and the client was not busy either, so neither is what \
-                 limited the rate; no verdict, no rank",
+                 limited the rate; no verdict, no place",
                 SERVER_BUSY * 100.0
             ),
         ),
         Doubt::Unknown => (
             "unknown",
-            "unknown: the server's CPU time could not be read, so what limited the rate is not known; no verdict, no rank"
+            "unknown: the server's CPU time could not be read, so what limited the rate is not known; no verdict, no place"
                 .into(),
         ),
     };
@@ -79,5 +91,6 @@ fn mark(table: &mut Table, doubt: Doubt) -> String {
 
 /// Whether any flood is no verdict on its server.
 pub(crate) fn marked<'a>(run: &Run<'a>) -> Vec<(&'a CellSummary, Doubt)> {
-    run.summary.cells.iter().filter_map(|cell| Some((cell, cell.doubt()?))).collect()
+    let cells = run.summary.cells.iter().filter(|cell| !cell.cell.is_control());
+    cells.filter_map(|cell| Some((cell, cell.doubt()?))).collect()
 }

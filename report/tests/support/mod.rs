@@ -150,6 +150,8 @@ pub(crate) fn cell(cell: Cell, factor: f64) -> CellSummary {
         received: 100_000,
         estimates,
         merged: [M::DeliveryP999].into(),
+        audits: Vec::new(),
+        ceiling_share: None,
         series: Series::default(),
     }
 }
@@ -165,8 +167,13 @@ pub(crate) fn summary(study: &Study, factors: &[(&str, f64)]) -> Summary {
             cell(one, by)
         })
         .collect();
-    let mut summary =
-        Summary { study: study.name.clone(), iterations: study.iterations, cells, comparisons: Vec::new() };
+    let mut summary = Summary {
+        study: study.name.clone(),
+        iterations: study.iterations,
+        cells,
+        comparisons: Vec::new(),
+        floors: Vec::new(),
+    };
     let comparisons = summary.questions().iter().flat_map(|asked| compared(asked)).collect();
     summary.comparisons = comparisons;
     summary
@@ -174,7 +181,7 @@ pub(crate) fn summary(study: &Study, factors: &[(&str, f64)]) -> Summary {
 
 fn compared(asked: &[&CellSummary]) -> Vec<Comparison> {
     let mut comparisons = Vec::new();
-    for &metric in Metric::deciding(asked[0].cell.kind) {
+    for metric in Metric::deciding(asked) {
         for (at, one) in asked.iter().enumerate() {
             for other in &asked[at + 1..] {
                 let ratio = one.estimates[&metric].estimate / other.estimates[&metric].estimate;
@@ -189,6 +196,10 @@ fn compared(asked: &[&CellSummary]) -> Vec<Comparison> {
                     server: one.cell.server.clone(),
                     baseline: other.cell.server.clone(),
                     ratio: about(ratio),
+                    shift: Some(ratio),
+                    cliffs_delta: Some(0.5),
+                    floor: None,
+                    below_floor: false,
                     p: if verdict == Verdict::NoDifference { 1.0 } else { 0.001 },
                     verdict,
                 });

@@ -24,12 +24,18 @@ struct Request {
 
 type Opened = (Connection, Endpoint);
 
-/// Reads the request and answers it; `None` where that was all.
-pub(crate) async fn open(mut stream: TcpStream) -> anyhow::Result<Option<Opened>> {
+/// Reads the request and answers it; `None` where that was all. What `admit` refuses is refused before the upgrade.
+pub(crate) async fn open(
+    mut stream: TcpStream,
+    admit: impl FnOnce(&Endpoint) -> Result<(), Refusal>,
+) -> anyhow::Result<Option<Opened>> {
     let (request, rest) = read_request(&mut stream).await?;
     let endpoint = match Route::of_target(&request.target) {
         Ok(Route::Root) => return answered(stream, Answer::of(&FRAMEWORK)).await,
-        Ok(Route::Socket(endpoint)) => endpoint,
+        Ok(Route::Socket(endpoint)) => match admit(&endpoint) {
+            Ok(()) => endpoint,
+            Err(refusal) => return answered(stream, refusal.into()).await,
+        },
         Err(refusal) => return answered(stream, refusal.into()).await,
     };
     let key = match request.key {

@@ -1,7 +1,11 @@
 //! No framework: prepared frames, stamped in place and written straight to the socket. What this server reaches is the limit
 //! that the kernel and the runtime set; what a framework costs is its distance from here.
+//!
+//! It is also what the harness tests itself on: with `--inject` it does wrong on purpose.
 
 mod connection;
+mod fault;
+mod faulty;
 mod frame;
 mod handshake;
 mod inbox;
@@ -10,40 +14,61 @@ mod session;
 
 use std::sync::Arc;
 
+use clap::Parser;
+use fault::Fault;
 use tickbench_server_kit::{
-    Endpoint, Flags, Framework, Hub, accept, announce, framework, listen, run, without_delay,
+    Endpoint, Flags, Framework, Hub, accept, announce, framework, listen, parse_flags, run, without_delay,
 };
 use tokio::net::TcpStream;
 
 const FRAMEWORK: Framework = framework!("floor");
 
-fn main() -> anyhow::Result<()> {
-    let flags = Flags::parse_for(&FRAMEWORK);
-    run(serve(flags))
+/// A server of tickbench's contract (servers/PROTOCOL.md). It ends when standard input is closed, or on SIGTERM.
+#[derive(Debug, Parser)]
+struct FloorFlags {
+    #[command(flatten)]
+    common: Flags,
+
+    /// Do wrong on purpose in each stream of ticks with flush=each, so that the harness can be tested: delay=TIME, stall=TIME/N,
+    /// skew=[-]TIME/N, drop=N, duplicate=N, reorder=N or corrupt=N, where N is "in each N-th tick". May be given several times
+    #[arg(long, value_name = "FAULT")]
+    inject: Vec<Fault>,
 }
 
-async fn serve(flags: Flags) -> anyhow::Result<()> {
-    let listener = listen(flags.listen)?;
+/// What all connections share.
+struct Shared {
+    faults: Vec<Fault>,
+    hub: Arc<Hub<Arc<[u8]>>>,
+}
+
+fn main() -> anyhow::Result<()> {
+    run(serve(parse_flags(&FRAMEWORK)))
+}
+
+async fn serve(flags: FloorFlags) -> anyhow::Result<()> {
+    let listener = listen(flags.common.listen)?;
     announce(listener.local_addr()?)?;
-    let hub = Hub::new();
+    let shared = Arc::new(Shared { faults: flags.inject, hub: Hub::new() });
     loop {
         let stream = accept(&listener).await;
-        if flags.tuned {
+        if flags.common.tuned {
             without_delay(&stream);
         }
-        let hub = Arc::clone(&hub);
+        let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             // What ends a connection early is the client's doing, and the client sees it.
-            let _ = connection(stream, hub).await;
+            let _ = connection(stream, &shared).await;
         });
     }
 }
 
-async fn connection(stream: TcpStream, hub: Arc<Hub<Arc<[u8]>>>) -> anyhow::Result<()> {
-    let Some((connection, endpoint)) = handshake::open(stream).await? else { return Ok(()) };
+async fn connection(stream: TcpStream, Shared { faults, hub }: &Shared) -> anyhow::Result<()> {
+    let admit = |endpoint: &Endpoint| if faults.is_empty() { Ok(()) } else { faulty::admit(endpoint) };
+    let Some((connection, endpoint)) = handshake::open(stream, admit).await? else { return Ok(()) };
     match endpoint {
         Endpoint::Echo => session::echo(connection).await,
-        Endpoint::Ticks(request) => session::ticks(connection, request).await,
-        Endpoint::Relay(role) => session::relay(connection, role, hub).await,
+        Endpoint::Ticks(request) if faults.is_empty() => session::ticks(connection, request).await,
+        Endpoint::Ticks(request) => faulty::ticks(connection, request, faults).await,
+        Endpoint::Relay(role) => session::relay(connection, role, Arc::clone(hub)).await,
     }
 }

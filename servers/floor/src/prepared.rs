@@ -7,7 +7,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tickbench_protocol::{
-    BINARY_TICK_BYTES, Encoding, MIN_JSON_SIZE, Stamps, TAPE_UPDATES, encode_binary, encode_json,
+    BINARY_HEADER_BYTES, BINARY_TICK_BYTES, Encoding, JSON_HEADER_BYTES, MIN_JSON_SIZE, Stamps, TAPE_UPDATES,
+    encode_binary, encode_json,
 };
 use tickbench_server_kit::{Feed, TickRequest};
 
@@ -137,6 +138,19 @@ impl Batch<'_> {
         }
         self.seq += 1;
         self.slots.end += 1;
+    }
+
+    /// Changes the first byte behind the stamps of the next tick, or changes it back. ASCII stays ASCII.
+    pub(crate) fn spoil_next(&mut self) {
+        let frame = self.prepared.frames[self.slots.end];
+        let stamps = match self.prepared.encoding {
+            Encoding::Json => JSON_HEADER_BYTES,
+            Encoding::Binary => BINARY_HEADER_BYTES,
+        };
+        // A captured payload may be empty.
+        if let Some(byte) = self.bytes[frame.tick..frame.end].get_mut(stamps) {
+            *byte ^= 1;
+        }
     }
 
     /// Sends it.

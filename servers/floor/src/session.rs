@@ -126,12 +126,12 @@ async fn subscribe(mut connection: Connection, hub: &Arc<Hub<Framed>>) -> anyhow
     Ok(())
 }
 
-async fn close(connection: Connection, code: u16, reason: &str) -> anyhow::Result<()> {
+pub(crate) async fn close(connection: Connection, code: u16, reason: &str) -> anyhow::Result<()> {
     tokio::time::timeout(CLOSE_TIMEOUT, connection.close(code, reason)).await?
 }
 
 /// Ticks and relayed messages are all that goes out on these connections: what the client sends is read for its pings and
 /// its close frame alone.
-fn ignore(_: &mut Outbox, _: &[u8]) -> io::Result<()> {
+pub(crate) fn ignore(_: &mut Outbox, _: &[u8]) -> io::Result<()> {
     Ok(())
 }

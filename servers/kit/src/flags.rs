@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::Parser;
 
 use crate::Framework;
 
@@ -22,8 +22,13 @@ impl Flags {
     /// Reads the process's arguments. Ends the process for `--help`, for `--version`, which prints that of `framework`, and,
     /// with code 2, for flags that are wrong.
     pub fn parse_for(framework: &Framework) -> Flags {
-        let command = Flags::command().name(framework.name).version(framework.long_version);
-        let matches = command.get_matches();
-        Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        parse_flags(framework)
     }
+}
+
+/// As [`Flags::parse_for`], for a server with flags of its own: a type that holds [`Flags`] with `#[command(flatten)]`.
+pub fn parse_flags<F: Parser>(framework: &Framework) -> F {
+    let command = F::command().name(framework.name).version(framework.long_version);
+    let matches = command.get_matches();
+    F::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }

@@ -25,7 +25,7 @@ mod timer;
 pub use clock::now_ns;
 pub use end::ended;
 pub use feed::{Feed, FeedError};
-pub use flags::Flags;
+pub use flags::{Flags, parse_flags};
 pub use framework::Framework;
 pub use http::{Answer, MAX_HEAD_BYTES};
 pub use listener::{BACKLOG, accept, announce, listen, run, without_delay};

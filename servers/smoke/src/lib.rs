@@ -5,11 +5,13 @@
 
 mod checks;
 mod server;
+mod stream;
 
 pub use checks::{
     closes_a_slow_subscriber, ends_on_closed_stdin, ends_on_sigterm, introduces_itself,
     refuses_what_is_wrong, relays, replays_a_capture, returns_every_size, streams_the_tape,
 };
+pub use stream::{answer_of, stream_of};
 
 /// Makes one `#[test]` of each check, for the program of this package's binary target and the name in `servers.toml`.
 #[macro_export]

@@ -33,7 +33,7 @@ pub(crate) fn with_server(program: &str, check: impl AsyncFn(&mut Server)) {
 }
 
 impl Server {
-    async fn start(program: &str, lane: &[&str]) -> Server {
+    pub(crate) async fn start(program: &str, lane: &[&str]) -> Server {
         let mut process = Command::new(program)
             .args(["--listen", "127.0.0.1:0"])
             .args(lane)

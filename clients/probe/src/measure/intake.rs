@@ -33,6 +33,12 @@ pub(crate) struct From<'c, S> {
     pub(crate) state: &'c mut S,
 }
 
+/// How much a read brought, where it brought anything.
+#[inline]
+pub(crate) fn bytes_of(received: &std::io::Result<Option<usize>>) -> usize {
+    received.as_ref().ok().copied().flatten().unwrap_or(0)
+}
+
 /// Gives the whole messages in `bytes`, all received at `now_ns`, to the handler; returns how many bytes are left over.
 #[inline(always)]
 pub(crate) fn take_messages<H: Handler>(

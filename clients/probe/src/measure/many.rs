@@ -3,11 +3,11 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use tickbench_client_kit::{Failure, Poll, Session, monotonic_ns};
+use tickbench_client_kit::{Brought, Failure, Poll, Session, monotonic_ns};
 use tickbench_frame::{Decoder, Inbox};
 use tickbench_record::{Stage, Wait};
 
-use super::intake::{From, Handler, ended, take_messages, unreadable};
+use super::intake::{From, Handler, bytes_of, ended, take_messages, unreadable};
 use crate::link::Connection;
 use crate::link::poller::{Interest, Poller};
 use crate::link::socket::{Patience, receive};
@@ -72,6 +72,9 @@ impl<S> Many<S> {
             Ok(ready) => ready,
             Err(cause) => return Err(session.failure(format!("failed to poll: {cause}"))),
         };
+        if session.is_watching() {
+            session.call_ended(monotonic_ns(), Brought::Sockets(ready));
+        }
         let mut last_ns = None;
         for index in std::mem::take(&mut self.unfinished) {
             last_ns = Some(self.read(index, false, session, handler)?);
@@ -121,8 +124,10 @@ impl<S> Link<S> {
         inbox.load(&self.leftover);
         let space = inbox.space(&self.decoder);
         let room = space.len();
+        session.own_work_ended();
         let received = receive(&self.socket, space, Patience::None);
         let now_ns = monotonic_ns();
+        session.call_ended(now_ns, Brought::Bytes(bytes_of(&received)));
         let count = match received {
             Ok(None) => return Ok((true, now_ns)),
             Ok(Some(0)) => return Err(ended(index, session)),

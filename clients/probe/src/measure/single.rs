@@ -2,11 +2,11 @@
 
 use std::os::fd::OwnedFd;
 
-use tickbench_client_kit::{Failure, Poll, Session, monotonic_ns};
+use tickbench_client_kit::{Brought, Failure, Poll, Session, monotonic_ns};
 use tickbench_frame::{Decoder, Inbox};
 use tickbench_record::Wait;
 
-use super::intake::{From, Handler, ended, take_messages, unreadable};
+use super::intake::{From, Handler, bytes_of, ended, take_messages, unreadable};
 use crate::link::Connection;
 use crate::link::socket::{Patience, receive};
 
@@ -52,6 +52,7 @@ impl<S> Single<S> {
         let room = space.len();
         let received = receive(&self.socket, space, self.patience);
         let now_ns = monotonic_ns();
+        session.call_ended(now_ns, Brought::Bytes(bytes_of(&received)));
         let count = match received {
             Ok(None) => return Ok((Poll::Nothing, now_ns)),
             Ok(Some(0)) => return Err(ended(0, session)),

@@ -4,6 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use sha1::{Digest as _, Sha1};
@@ -70,8 +71,9 @@ pub(crate) fn tick(seq: u64, size: usize) -> Vec<u8> {
 
 /// The message of a tick with these stamps.
 pub(crate) fn payload(stamps: &Stamps, size: usize) -> Vec<u8> {
+    static TAPE: LazyLock<Tape> = LazyLock::new(|| Tape::generate(1));
     let mut payload = Vec::new();
-    encode_binary(stamps, Payload::Update(Tape::generate(1).update(stamps.seq)), size, &mut payload);
+    encode_binary(stamps, Payload::Update(TAPE.update(stamps.seq)), size, &mut payload);
     payload
 }
 
@@ -137,5 +139,42 @@ pub(crate) fn failed(reply: Reply) -> (Stage, String) {
     match reply {
         Reply::Completed(seen) => panic!("completed: {seen:?}"),
         Reply::Failed { stage, reason } => (stage, reason),
+    }
+}
+
+/// Returns each message.
+pub(crate) fn echo(stream: &mut TcpStream) -> std::io::Result<()> {
+    changed_echo(stream, 0)
+}
+
+/// Returns each message, `change` added to the first byte of its payload.
+pub(crate) fn changed_echo(stream: &mut TcpStream, change: u8) -> std::io::Result<()> {
+    loop {
+        let mut head = [0; 2];
+        stream.read_exact(&mut head)?;
+        let length = match head[1] & 0x7f {
+            127 => {
+                let mut bytes = [0; 8];
+                stream.read_exact(&mut bytes)?;
+                u64::from_be_bytes(bytes) as usize
+            }
+            126 => {
+                let mut bytes = [0; 2];
+                stream.read_exact(&mut bytes)?;
+                usize::from(u16::from_be_bytes(bytes))
+            }
+            short => usize::from(short),
+        };
+        let (mut key, mut payload) = ([0; 4], vec![0; length]);
+        stream.read_exact(&mut key)?;
+        stream.read_exact(&mut payload)?;
+        payload.iter_mut().enumerate().for_each(|(at, byte)| *byte ^= key[at % 4]);
+        if let Some(first) = payload.first_mut() {
+            *first += change;
+        }
+        let opcode = if head[0] & 0xf == 1 { Opcode::Text } else { Opcode::Binary };
+        let mut frame = Vec::new();
+        write_frame(&mut frame, true, opcode, Mask::None, &payload);
+        stream.write_all(&frame)?;
     }
 }

@@ -65,16 +65,7 @@ fn hypervisor(cpuinfo: &str, file: impl Fn(&str) -> Option<String>) -> Option<St
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = folder.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        folder
-    }
+    use crate::preflight::tree;
 
     #[test]
     fn a_bare_machine_is_read_in_full() {

@@ -9,8 +9,10 @@ use std::time::SystemTime;
 use tickbench_record::{Cores, Environment, Machine};
 
 use crate::cores::Placement;
+use crate::preflight::is_quick_clock;
 use crate::program::quoted;
 use crate::root::Root;
+use crate::selftest;
 use crate::start::rfc3339;
 
 /// Load average above which something else ran on the machine.
@@ -21,7 +23,7 @@ const FEW_OPEN_FILES: u64 = 4096;
 
 /// Everything that is known before the programs are.
 pub(crate) fn of_run(root: &Root, placement: &Placement, open_files: Option<u64>) -> Environment {
-    let mut machine = machine::read(Path::new("/"), placement.cores.server.unwrap_or_default());
+    let mut machine = machine(placement.cores.server.unwrap_or_default());
     machine.open_files_limit = open_files;
     machine.rustc = said_by("rustc", &["--version"], root.path());
     let warnings = [placement.warnings.clone(), warnings(&machine, &placement.cores)].concat();
@@ -32,8 +34,14 @@ pub(crate) fn of_run(root: &Root, placement: &Placement, open_files: Option<u64>
         machine,
         cores: placement.cores.clone(),
         warnings: warnings.into_iter().map(|warning| sentence(&warning)).collect(),
+        self_test: selftest::last(root),
         ..Environment::default()
     }
+}
+
+/// The machine as it is now. `core` is the one whose governor counts.
+pub(crate) fn machine(core: usize) -> Machine {
+    machine::read(Path::new("/"), core)
 }
 
 /// The command that makes this run, as it can be typed again in the project's folder.
@@ -60,12 +68,7 @@ fn warnings(machine: &Machine, cores: &Cores) -> Vec<String> {
              performance"
         ));
     }
-    if machine
-        .clock_source
-        .as_deref()
-        .is_some_and(|source| !["tsc", "kvm-clock", "arch_sys_counter"].contains(&source))
-    {
-        let source = machine.clock_source.as_deref().unwrap_or_default();
+    if let Some(source) = machine.clock_source.as_deref().filter(|source| !is_quick_clock(source)) {
         warnings
             .push(format!("the kernel's clock source is {source}: reading the time may need a system call"));
     }

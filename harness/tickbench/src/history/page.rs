@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use tickbench_graphs::Chart;
-use tickbench_stats::Metric;
 
 use super::{CHARTS, Past, past};
 use crate::figures::{self, Unit};
@@ -57,7 +56,7 @@ fn list(runs: &[Past]) -> String {
 fn tables(runs: &[Past]) -> String {
     let (servers, mut text) = (past::servers(runs), String::new());
     for question in past::questions(runs) {
-        for &metric in Metric::deciding(question.kind) {
+        for &metric in past::deciding(runs, question) {
             let figure = |run: &Past, server: &String| past::estimate(run, question, server, metric);
             let having: Vec<&String> = servers
                 .iter()

@@ -51,7 +51,7 @@ fn find(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 pub(super) fn history(runs: &[Past]) -> History {
     let mut scenes: Vec<PastScene> = Vec::new();
     for cell in questions(runs) {
-        let panels = Metric::deciding(cell.kind).iter().filter_map(|&metric| panel(runs, cell, metric));
+        let panels = deciding(runs, cell).iter().filter_map(|&metric| panel(runs, cell, metric));
         match scenes.iter_mut().find(|scene| scene.scenario == cell.scenario) {
             Some(scene) => scene.panels.extend(panels),
             None => scenes.push(PastScene {
@@ -79,6 +79,17 @@ pub(super) fn questions(runs: &[Past]) -> Vec<&Cell> {
         }
     }
     questions
+}
+
+/// The metrics that decide a question: less the machine's hiccups where every run that asked it has them.
+pub(super) fn deciding(runs: &[Past], question: &Cell) -> &'static [Metric] {
+    Metric::deciding_where(question.kind, |metric| {
+        let key = figures::key(metric);
+        let asked = runs.iter().flat_map(|run| &run.summary.cells);
+        asked
+            .filter(|kept| question.asks_the_same_as(&kept.cell) && !kept.estimates.is_empty())
+            .all(|kept| kept.estimates.contains_key(&key))
+    })
 }
 
 /// Every server, those of the last run first; no server's second run as a control.

@@ -1,9 +1,12 @@
 //! Linux: sched_setaffinity, prctl, procfs.
 
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
 
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::cores::parse_core_list;
 
 /// The cores that this process may run on, ascending.
 pub(crate) fn allowed_cores() -> io::Result<Vec<usize>> {
@@ -66,31 +69,23 @@ pub(crate) fn idle_state(pid: u32) -> Option<&'static str> {
     }
 }
 
+/// Forbids all cores any sleep that takes time to wake from, for as long as the file is open: the kernel's PM QoS, a latency of 0 µs
+/// (Documentation/power/pm_qos_interface.rst). Virtual machines have nothing behind it.
+pub(crate) fn forbid_deep_sleep() -> io::Result<File> {
+    let mut file = OpenOptions::new().write(true).open("/dev/cpu_dma_latency")?;
+    file.write_all(&0_i32.to_ne_bytes())?;
+    Ok(file)
+}
+
 /// The logical cores that share a physical core with this one, itself included; itself alone where the kernel does not say.
 pub(crate) fn siblings(core: usize) -> Vec<usize> {
     let path = format!("/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list");
     std::fs::read_to_string(path).map_or_else(|_| vec![core], |list| parse_core_list(&list))
 }
 
-/// Cores as the kernel lists them, `0-2,5`. What is no number is passed over.
-fn parse_core_list(list: &str) -> Vec<usize> {
-    let range = |part: &str| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
-    };
-    list.split(',').filter_map(range).flatten().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_core_list_is_read_as_the_kernel_writes_it() {
-        assert_eq!(parse_core_list("0-2,5\n"), [0, 1, 2, 5]);
-        assert_eq!(parse_core_list("3\n"), [3]);
-        assert_eq!(parse_core_list("\n"), [0_usize; 0]);
-    }
 
     #[test]
     fn affinity_reads_back() {

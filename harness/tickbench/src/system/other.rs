@@ -1,5 +1,6 @@
 //! A system without the ways of Linux: says so.
 
+use std::fs::File;
 use std::io;
 
 fn unsupported<T>(what: &str) -> io::Result<T> {
@@ -35,6 +36,10 @@ impl BeforeExec {
 
 pub(crate) fn idle_state(_pid: u32) -> Option<&'static str> {
     None
+}
+
+pub(crate) fn forbid_deep_sleep() -> io::Result<File> {
+    unsupported("keeping the cores awake")
 }
 
 pub(crate) fn siblings(core: usize) -> Vec<usize> {

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tickbench_record::{Measurement, Outcome, RunFolder, Stage};
+use tickbench_record::{Environment, Measurement, Outcome, RunFolder, Stage};
 
 /// By then a condition holds, or never will.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -41,6 +41,26 @@ impl Project {
     /// A project where everything keeps the contract.
     pub(crate) fn sound() -> Project {
         Project::new(&[("one", "fine"), ("two", "fine")], "fine", "fine")
+    }
+
+    /// A project where everything keeps the contract, and a client that brings a server of prepared frames and a program that
+    /// watches cores, in its mode.
+    pub(crate) fn watched(mode: &str) -> Project {
+        let project = Project::sound();
+        let (fake, tag) = (fake(), project.tag());
+        let more = format!(
+            "prepared = ['{fake}', 'server', 'fine', '{tag}']\nwatch = ['{fake}', 'watch', '{mode}', '{tag}']\n"
+        );
+        let clients = std::fs::read_to_string(project.path().join("clients/clients.toml")).unwrap();
+        project.write("clients/clients.toml", &(clients + &more));
+        project
+    }
+
+    /// A project whose only server is said to do wrong on purpose, and does not.
+    pub(crate) fn injecting() -> Project {
+        let project = Project::watched("fine");
+        project.write("servers/servers.toml", &(project.server("one", "fine") + "injects = true\n"));
+        project
     }
 
     /// The manifest's entry of a server.
@@ -119,6 +139,10 @@ impl Run {
     pub(crate) fn lines(&self) -> usize {
         std::fs::read(self.0.join("measurements.jsonl"))
             .map_or(0, |bytes| bytes.iter().filter(|&&byte| byte == b'\n').count())
+    }
+
+    pub(crate) fn environment(&self) -> Environment {
+        RunFolder::open(&self.0).unwrap().environment().unwrap()
     }
 
     pub(crate) fn text(&self, name: &str) -> String {

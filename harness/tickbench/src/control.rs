@@ -1,0 +1,93 @@
+//! `tickbench control`: one server against itself. What differs is the machine's noise, and a verdict is a false one.
+
+use tickbench_record::{CONTROL, Study};
+use tickbench_stats::{Floor, Verdict};
+
+use crate::Ended;
+use crate::cli::{ControlArgs, RunArgs};
+use crate::manifest::{Manifest, plain};
+use crate::root::Root;
+use crate::{derive, run};
+
+/// Runs a study with one server and its control, and prints what this machine can tell apart.
+pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<Ended> {
+    let Some(folder) = run::keep_run(root, &args.of_run())? else { return Ok(Ended::Wanting) };
+    let summary = derive::summary(&folder)?;
+    let floors = &summary.floors;
+    print!("\n{}", shown(floors));
+    let alarms = floors.iter().filter(|one| one.verdict != Verdict::NoDifference).count();
+    match (floors.len(), alarms) {
+        (0, _) => println!("nothing could be compared: too few iterations completed, or too few samples"),
+        (all, 0) => println!("no difference in {all} comparisons of the server with itself, as it should be"),
+        (all, _) => println!(
+            "{alarms} of {all} comparisons call the server different from itself: do not trust verdicts of this machine as it \
+             is now; `tickbench preflight` says what to do about it"
+        ),
+    }
+    Ok(if floors.is_empty() || alarms > 0 { Ended::Wanting } else { Ended::Fine })
+}
+
+impl ControlArgs {
+    fn of_run(&self) -> RunArgs {
+        RunArgs {
+            study: self.study.clone(),
+            iterations: self.iterations,
+            out: self.out.clone(),
+            cores: self.cores,
+            seed: self.seed,
+            control_alone: Some(self.server.clone()),
+            ..RunArgs::default()
+        }
+    }
+}
+
+/// Reduces a study to one server and its control, which are both asked every question: the study's control where `server` is not
+/// named, else the first server that is not the baseline.
+pub(crate) fn reduce(study: &mut Study, server: Option<&str>, manifest: &Manifest) -> anyhow::Result<()> {
+    let named = server.or(study.control.as_deref()).map(str::to_owned);
+    let server = match named {
+        Some(name) => name,
+        None => of_servers(&manifest.names(), manifest).unwrap_or_default(),
+    };
+    let server = plain(&manifest.server(&server)?.name).to_owned();
+    study.servers = vec![server.clone(), format!("{server}{CONTROL}")];
+    study.control = Some(server);
+    for scenario in &mut study.scenarios {
+        // Both are asked everything already.
+        scenario.control = false;
+        scenario.servers.clear();
+    }
+    Ok(())
+}
+
+/// The server to run twice among these: the first that is not the baseline, which no comparison is about.
+pub(crate) fn of_servers(names: &[String], manifest: &Manifest) -> Option<String> {
+    let baseline = manifest.baseline().map(|entry| entry.name.as_str());
+    let plain_ones = || names.iter().filter(|name| plain(name) == name.as_str());
+    plain_ones().find(|name| Some(name.as_str()) != baseline).or_else(|| plain_ones().next()).cloned()
+}
+
+/// The ratio of each metric of each question with its interval, and the smallest difference that follows from it.
+fn shown(floors: &[Floor]) -> String {
+    let rows: Vec<[String; 3]> = floors.iter().map(row).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (first, second) = (width(0), width(1));
+    rows.iter()
+        .map(|[question, metric, rest]| format!("{question:first$}  {metric:second$}  {rest}\n"))
+        .collect()
+}
+
+fn row(floor: &Floor) -> [String; 3] {
+    let Floor { ratio, .. } = floor;
+    let metric = serde_json::to_string(&floor.metric).expect("a metric is a word");
+    let verdict = match floor.verdict {
+        Verdict::NoDifference => "",
+        Verdict::Lower | Verdict::Higher => "  DIFFERENT",
+    };
+    let (percent, interval) = (100.0 * floor.floor, format!("[{:.4}, {:.4}]", ratio.low, ratio.high));
+    [
+        floor.question.clone(),
+        metric.trim_matches('"').into(),
+        format!("{:.4} {interval}  tells {percent:.2} % apart{verdict}", ratio.estimate),
+    ]
+}

@@ -1,0 +1,231 @@
+//! Before anything is timed: is this machine quiet, which of its cores are, and what could be done about the rest?
+
+mod cgroup;
+mod settings;
+mod table;
+mod watch;
+
+use std::path::Path;
+
+use tickbench_record::{ClientCeiling, ClockCheck, CoreHiccups, Environment, Finding, Study};
+
+use crate::Ended;
+use crate::awake::Waker;
+use crate::build::{Builder, Instrument};
+use crate::cli::PreflightArgs;
+use crate::cores::{self, CorePair, Placement};
+use crate::environment;
+use crate::interrupt::Interrupt;
+use crate::launch::Stop;
+use crate::manifest::Manifest;
+use crate::program::Program;
+use crate::progress::Progress;
+use crate::root::Root;
+use crate::{study, system};
+
+pub(crate) use settings::is_quick_clock;
+use settings::{Scene, finding};
+
+/// Cores that are watched at most: the more spin, the hotter and the slower they all are.
+const MOST_WATCHED: usize = 8;
+
+/// The gap that counts where a core could not be watched: the one that a first look at spinning cores suggested.
+const USUAL_THRESHOLD_NS: u64 = 6_000;
+
+const ASLEEP: &str = "Nothing is pinned, so that no core of the server's own can be kept awake: it slept, wherever the study wanted \
+                      it awake.";
+
+/// What was found.
+pub(crate) struct Preflight {
+    pub(crate) placement: Placement,
+    pub(crate) hiccups: Vec<CoreHiccups>,
+    pub(crate) clocks: Option<ClockCheck>,
+    pub(crate) findings: Vec<Finding>,
+    /// What each client can take in at most; measured where a study floods it.
+    pub(crate) ceilings: Vec<ClientCeiling>,
+    /// What a reader must know of all this before believing the figures.
+    pub(crate) warnings: Vec<String>,
+    /// How the server's core is kept awake, or why it cannot be.
+    pub(crate) waker: Result<Waker, String>,
+}
+
+/// `tickbench preflight`.
+pub(crate) fn command(root: &Root, args: &PreflightArgs) -> anyhow::Result<Ended> {
+    let manifest = Manifest::read(root)?;
+    cores::check_wish(args.cores)?;
+    let mut interrupt = Interrupt::install()?;
+    let progress = Progress::new();
+    let watch = watch_of(&manifest, &[], &mut Builder::new(root, &mut interrupt, &progress)?)?;
+    let found = Preflight::look(args.cores, watch.as_ref(), &mut interrupt, &progress)?;
+    progress.end();
+    print!("{}", table::of(&found));
+    Ok(Ended::Fine)
+}
+
+/// The program that looks after cores, from the first client that brings one.
+pub(crate) fn watch_of(
+    manifest: &Manifest,
+    clients: &[Instrument],
+    builder: &mut Builder<'_>,
+) -> anyhow::Result<Option<Program>> {
+    let entry = manifest.clients.iter().find(|client| client.watch.is_some());
+    Ok(entry.map(|entry| builder.client_unless(clients, entry)).transpose()?.and_then(|client| client.watch))
+}
+
+impl Preflight {
+    /// Looks at the machine, and chooses the cores where nobody has.
+    pub(crate) fn look(
+        wish: Option<CorePair>,
+        watch: Option<&Program>,
+        interrupt: &mut Interrupt,
+        progress: &Progress,
+    ) -> anyhow::Result<Preflight> {
+        let mut warnings = Vec::new();
+        let hiccups = match watch {
+            Some(watch) => {
+                let cores = cores::candidates(wish, MOST_WATCHED);
+                progress.now(&format!("watching cores {}", settings::listed(&cores)));
+                kept(
+                    watch::hiccups(watch, &cores, interrupt),
+                    "No core was watched for hiccups",
+                    &mut warnings,
+                )
+            }
+            None => None,
+        };
+        let hiccups = hiccups.unwrap_or_default();
+        let placement = cores::place(wish, &hiccups)?;
+        let pair = placement.cores.server.zip(placement.cores.client);
+        let clocks = match (watch, pair) {
+            (Some(watch), Some((server, client))) => {
+                progress.now("comparing the clocks of both cores");
+                kept(
+                    watch::clocks(watch, server, client, interrupt),
+                    "The clocks of both cores were not compared",
+                    &mut warnings,
+                )
+            }
+            _ => None,
+        };
+        anyhow::ensure!(!interrupt.wants_end(), "interrupted: nothing was measured yet");
+        warnings.extend(clocks.and_then(|clocks| backwards(&clocks)));
+        let waker = waker(watch, placement.cores.server, &hiccups);
+        let cores: Vec<usize> = pair.map_or(Vec::new(), |(server, client)| vec![server, client]);
+        let machine = environment::machine(placement.cores.server.unwrap_or_default());
+        let mut findings = Scene { root: Path::new("/"), machine: &machine, cores: &cores }.findings();
+        findings.extend(awake(&waker, interrupt));
+        Ok(Preflight { placement, hiccups, clocks, findings, ceilings: Vec::new(), warnings, waker })
+    }
+
+    /// What an interrupted run found when it began, and goes on with.
+    pub(crate) fn recorded(
+        environment: &Environment,
+        wish: Option<CorePair>,
+        watch: Option<&Program>,
+    ) -> anyhow::Result<Preflight> {
+        let placement = cores::place(wish, &[])?;
+        let waker = waker(watch, placement.cores.server, &environment.hiccups);
+        Ok(Preflight {
+            placement,
+            hiccups: environment.hiccups.clone(),
+            clocks: environment.clocks,
+            findings: environment.findings.clone(),
+            ceilings: environment.ceilings.clone(),
+            warnings: Vec::new(),
+            waker,
+        })
+    }
+
+    /// Lets the server's core sleep wherever the study wants it awake, and says so, where nothing is pinned: there is no such core.
+    pub(crate) fn apply(&mut self, study: &mut Study) {
+        if self.placement.cores.server.is_none() && study::let_sleep(study) {
+            self.warnings.push(ASLEEP.into());
+        }
+    }
+
+    /// Adds all this to a run's records.
+    pub(crate) fn note(&self, environment: &mut Environment) {
+        environment.warnings.extend_from_slice(&self.warnings);
+        environment.findings.clone_from(&self.findings);
+        environment.hiccups.clone_from(&self.hiccups);
+        environment.clocks = self.clocks;
+        environment.ceilings.clone_from(&self.ceilings);
+    }
+
+    /// From which gap on the client's core was away, where that core was watched.
+    pub(crate) fn hiccup_ns(&self) -> Option<u64> {
+        threshold_ns(&self.hiccups, self.placement.cores.client?)
+    }
+}
+
+/// An answer; its lack is a warning.
+fn kept<T>(answer: anyhow::Result<T>, lack: &str, warnings: &mut Vec<String>) -> Option<T> {
+    answer.map_err(|cause| warnings.push(format!("{lack}: {cause:#}."))).ok()
+}
+
+fn backwards(clocks: &ClockCheck) -> Option<String> {
+    (clocks.backwards > 0).then(|| {
+        format!(
+            "The clock went backwards from core to core, by up to {} ns, in {} of {} readings: delivery and lag are wrong by \
+             as much.",
+            clocks.worst_ns, clocks.backwards, clocks.readings
+        )
+    })
+}
+
+fn threshold_ns(hiccups: &[CoreHiccups], core: usize) -> Option<u64> {
+    hiccups.iter().find(|hiccups| hiccups.core == core).map(|hiccups| hiccups.threshold_ns)
+}
+
+fn waker(watch: Option<&Program>, core: Option<usize>, hiccups: &[CoreHiccups]) -> Result<Waker, String> {
+    let watch = watch.ok_or("no client in clients/clients.toml has a watch program to do it")?;
+    let core = core.ok_or("the server is not pinned, so that there is no core of its own")?;
+    let threshold_ns = threshold_ns(hiccups, core).unwrap_or(USUAL_THRESHOLD_NS);
+    Waker::new(watch, core, threshold_ns).map_err(|cause| format!("{cause:#}"))
+}
+
+/// Which ways of keeping a core awake work here: each is tried.
+fn awake(waker: &Result<Waker, String>, interrupt: &mut Interrupt) -> [Finding; 2] {
+    let spinner = match waker.as_ref().map(|waker| waker.wake(interrupt)) {
+        Ok(Ok(_)) => finding("awake core: SCHED_IDLE spinner", Some("works".into()), None),
+        Ok(Err(Stop::Failed { reason, .. })) => refused(reason),
+        Ok(Err(Stop::Interrupted)) => refused("interrupted".into()),
+        Ok(Err(Stop::Broken(cause))) => refused(format!("{cause:#}")),
+        Err(reason) => refused(reason.clone()),
+    };
+    let quality = match system::forbid_deep_sleep() {
+        Ok(_) => "works".to_owned(),
+        Err(cause) => format!("not to be had ({cause}); the spinner does without"),
+    };
+    [spinner, finding("awake core: /dev/cpu_dma_latency", Some(quality), None)]
+}
+
+fn refused(reason: String) -> Finding {
+    let advice = "set idle = [\"sleep\"] in the study's scenarios".to_owned();
+    finding("awake core: SCHED_IDLE spinner", Some(format!("cannot be had: {reason}")), Some(advice))
+}
+
+/// A folder in place of `/`, with these files.
+#[cfg(test)]
+pub(crate) fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    folder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_goes_backwards_is_a_warning() {
+        let steady = ClockCheck { readings: 1000, backwards: 0, worst_ns: 0 };
+        assert_eq!(backwards(&steady), None);
+        let warning = backwards(&ClockCheck { backwards: 3, worst_ns: 70, ..steady }).unwrap();
+        assert!(warning.contains("70 ns") && warning.contains("3 of 1000"), "{warning}");
+    }
+}

@@ -1,0 +1,226 @@
+//! Harm that the server does to its own stream, because it was told to.
+
+use tickbench_record::{Observation, Stage};
+
+use super::probe::{Finding, at_least, present, shown};
+use super::stream::{Failed, Seen, Stream, Subject, WARMUP_MS};
+
+/// Each so manyth tick is harmed, where nothing else is said.
+const EVERY: u64 = 50;
+
+const DELAY_NS: u64 = 20_000;
+
+/// Executions with and without the delay, in turns.
+const PAIRS: usize = 5;
+
+/// By how much the difference of two medians may miss the delay.
+const DELAY_TOLERANCE: f64 = 0.1;
+
+/// The share of stalls that must be found where the machine's hiccups are set apart: a few stalls fall together with one.
+const STALLS_FOUND: f64 = 0.9;
+
+/// By how much a count over a whole stream may miss: when it began and ended is known to some milliseconds.
+const COUNT_TOLERANCE: f64 = 0.1;
+
+/// A time spent in every send moves the median of delivery by as much. Of several executions the quickest of each kind are
+/// compared: what the machine does to a median makes it longer, never shorter.
+pub(super) fn delay(subject: &mut Subject<'_>) -> anyhow::Result<Finding> {
+    let expected = format!("median of delivery {} ± 10 % higher", shown(DELAY_NS));
+    let mut medians = [u64::MAX; 2];
+    for _ in 0..PAIRS {
+        for (median, ns) in medians.iter_mut().zip([0, DELAY_NS]) {
+            let stream =
+                Stream { window_ms: 200, faults: vec![format!("delay={ns}ns")], ..Stream::default() };
+            match subject.stream(&stream)? {
+                Ok(seen) => *median = (*median).min(present(seen.delivery_ns.as_ref())?.p50),
+                Err(failed) => return Ok(Finding::failed(expected, &failed)),
+            }
+        }
+    }
+    let [before, after] = medians;
+    let rise = after as f64 - before as f64;
+    Ok(Finding {
+        expected,
+        seen: format!("{} → {}: {:.1} µs", shown(before), shown(after), rise / 1e3),
+        caught: (rise - DELAY_NS as f64).abs() <= DELAY_TOLERANCE * DELAY_NS as f64,
+    })
+}
+
+/// Now and then a send takes longer.
+pub(super) struct Stalls {
+    pub(super) ns: u64,
+    pub(super) every: u64,
+    pub(super) rate_per_s: u32,
+}
+
+/// A stall is the server's own, so it must stand in delivery, whole, when the machine's hiccups are set apart.
+pub(super) fn stall(subject: &mut Subject<'_>, stalls: &Stalls) -> anyhow::Result<Finding> {
+    let mut streams = Vec::new();
+    for ns in [0, stalls.ns] {
+        let faults = vec![format!("stall={ns}ns/{}", stalls.every)];
+        let stream = Stream { rate_per_s: stalls.rate_per_s, window_ms: 500, faults, ..Stream::default() };
+        match subject.stream(&stream)? {
+            Ok(seen) => streams.push(Samples::from(stalls.ns, &seen)?),
+            Err(failed) => {
+                return Ok(Finding::failed(format!("delivery of {} and more", shown(stalls.ns)), &failed));
+            }
+        }
+    }
+    Ok(judge_stalls(stalls, &streams[0], &streams[1]))
+}
+
+/// What a stream holds of samples that are at least as long as a stall.
+struct Samples {
+    received: u64,
+    /// Of all that were measured.
+    all: u64,
+    /// Of what is left when hiccups are set apart, where that is done.
+    left: Option<u64>,
+}
+
+impl Samples {
+    fn from(ns: u64, seen: &Observation) -> anyhow::Result<Samples> {
+        let all = at_least(present(seen.delivery_ns.as_ref())?, ns)?;
+        let left = seen.delivery_cleaned_ns.as_ref().map(|figure| at_least(figure, ns)).transpose()?;
+        Ok(Samples { received: seen.received, all, left })
+    }
+}
+
+fn judge_stalls(stalls: &Stalls, without: &Samples, with: &Samples) -> Finding {
+    let due = with.received / stalls.every;
+    let least = (STALLS_FOUND * due as f64) as u64;
+    let expected = format!(
+        "delivery of {} and more: {due}; {least} more than without when hiccups are set apart",
+        shown(stalls.ns)
+    );
+    let left = without.left.zip(with.left);
+    let seen = match left {
+        Some((before, now)) => {
+            format!("{}; {now} where there were {before} when hiccups are set apart", with.all)
+        }
+        None => format!("{}; nothing is set apart here", with.all),
+    };
+    let found = left.map_or(with.all, |(before, now)| now.saturating_sub(before));
+    Finding { expected, seen, caught: least > 0 && found >= least }
+}
+
+/// A tick that was not sent is missing.
+pub(super) fn drop(subject: &mut Subject<'_>) -> anyhow::Result<Finding> {
+    disorder(subject, "drop", Disorder { missing: 1, repeated: 0 })
+}
+
+/// A tick that came twice is one too many.
+pub(super) fn duplicate(subject: &mut Subject<'_>) -> anyhow::Result<Finding> {
+    disorder(subject, "duplicate", Disorder { missing: 0, repeated: 1 })
+}
+
+/// A tick that was overtaken is missing first, and out of order when it comes.
+pub(super) fn reorder(subject: &mut Subject<'_>) -> anyhow::Result<Finding> {
+    disorder(subject, "reorder", Disorder { missing: 1, repeated: 1 })
+}
+
+/// What a client counts that follows sequence numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Disorder {
+    missing: u64,
+    repeated: u64,
+}
+
+fn disorder(subject: &mut Subject<'_>, fault: &str, each: Disorder) -> anyhow::Result<Finding> {
+    let stream = Stream { faults: vec![format!("{fault}={EVERY}")], ..Stream::default() };
+    let ticks = u64::from(stream.rate_per_s) * (WARMUP_MS + stream.window_ms) / 1_000;
+    Ok(judge_disorder(each, ticks / EVERY, subject.stream(&stream)?))
+}
+
+fn judge_disorder(each: Disorder, harms: u64, seen: Seen) -> Finding {
+    let due = Disorder { missing: each.missing * harms, repeated: each.repeated * harms };
+    let expected = format!(
+        "failed at {}; ±10 %: {} missing, {} repeated or out of order",
+        Stage::Audit,
+        due.missing,
+        due.repeated
+    );
+    let Err(failed) = seen else { return Finding::believed(expected) };
+    let near = |seen: u64, due: u64| seen.abs_diff(due) as f64 <= COUNT_TOLERANCE * due as f64;
+    let caught = failed.stage == Stage::Audit
+        && told(&failed)
+            .is_some_and(|told| near(told.missing, due.missing) && near(told.repeated, due.repeated));
+    Finding { expected, seen: failed.to_string(), caught }
+}
+
+/// The numbers in the sentence of a client that saw a broken sequence.
+fn told(failed: &Failed) -> Option<Disorder> {
+    let before = |words| failed.reason.split_once(words)?.0.rsplit(' ').next()?.parse().ok();
+    Some(Disorder { missing: before(" messages missing")?, repeated: before(" repeated or out of order")? })
+}
+
+/// A sent stamp in the past makes lag negative, one in the future delivery: once for each.
+pub(super) fn skew(subject: &mut Subject<'_>, by: &str) -> anyhow::Result<Finding> {
+    let stream = Stream { faults: vec![format!("skew={by}/{EVERY}")], ..Stream::default() };
+    Ok(match subject.stream(&stream)? {
+        Ok(seen) => judge_skew(&seen),
+        Err(failed) => Finding::failed("figures, some of them negative".into(), &failed),
+    })
+}
+
+fn judge_skew(seen: &Observation) -> Finding {
+    let due = seen.received / EVERY;
+    Finding {
+        expected: format!("{due} ± 1 values below zero, counted and in no histogram"),
+        seen: format!("{} values below zero", seen.negative),
+        caught: due > 1 && seen.negative.abs_diff(due) <= 1,
+    }
+}
+
+/// A payload that is not what the seed says.
+pub(super) fn corrupt(subject: &mut Subject<'_>) -> anyhow::Result<Finding> {
+    let stream = Stream { faults: vec![format!("corrupt={EVERY}")], ..Stream::default() };
+    let first = EVERY - 1;
+    let expected = format!("failed at {}, and tick {first} named", Stage::Audit);
+    Ok(match subject.stream(&stream)? {
+        Ok(_) => Finding::believed(expected),
+        Err(failed) => {
+            let caught =
+                failed.stage == Stage::Audit && failed.reason.contains(&format!("tick {first} is not"));
+            // What the bytes were is of no interest here, and no reading.
+            let seen = failed.to_string().split(", \"").next().unwrap_or_default().to_owned();
+            Finding { expected, seen, caught }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken(stage: Stage, missing: u64, repeated: u64) -> Seen {
+        let reason = format!(
+            "the sequence is broken: {missing} messages missing, {repeated} repeated or out of order; first, seq 50 came where \
+             49 was due"
+        );
+        Err(Failed { stage, reason })
+    }
+
+    #[test]
+    fn disorder_is_caught_where_its_kind_and_number_are_told() {
+        let lost = Disorder { missing: 1, repeated: 0 };
+        let caught = |seen| judge_disorder(lost, 40, seen).caught;
+        assert!(caught(broken(Stage::Audit, 40, 0)) && caught(broken(Stage::Audit, 44, 0)));
+        assert!(!caught(broken(Stage::Audit, 35, 0)), "too few");
+        assert!(!caught(broken(Stage::Audit, 40, 40)), "another kind");
+        assert!(!caught(broken(Stage::Measure, 40, 0)), "another stage");
+        assert!(!caught(Err(Failed { stage: Stage::Audit, reason: "something is odd".into() })));
+    }
+
+    #[test]
+    fn a_tail_that_was_cleaned_of_the_servers_own_stalls_is_no_catch() {
+        let stalls = Stalls { ns: 20_000, every: 10, rate_per_s: 10_000 };
+        let samples = |all, left| Samples { received: 5_000, all, left };
+        let caught = |with| judge_stalls(&stalls, &samples(60, Some(10)), &with).caught;
+        assert!(caught(samples(550, Some(505))) && caught(samples(550, Some(460))));
+        assert!(!caught(samples(550, Some(459))), "one in ten and one more was hidden");
+        assert!(!caught(samples(550, Some(0))));
+        assert!(judge_stalls(&stalls, &samples(60, None), &samples(550, None)).caught);
+        assert!(!judge_stalls(&stalls, &samples(60, None), &samples(60, None)).caught);
+    }
+}
