@@ -187,7 +187,7 @@ mod tests {
             ("delivery.p99 +5%", "no < or >"),
             ("delivery.p99 >= +5%", "there is no >="),
             ("delivery > +5%", "delivery.p50"),
-            ("deliver.p99 > +5%", "is no figure: there are lag, delivery"),
+            ("deliver.p99 > +5%", "is no figure: there are lag, lag_cleaned, delivery"),
             ("delivery.p98 > +5%", "is no figure"),
             ("delivery.p99 > 5%", "with its sign"),
             ("delivery.p99 > +5", "in percent"),
