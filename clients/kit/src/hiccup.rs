@@ -22,9 +22,10 @@
 //! **What is set apart does not depend on how slow the server was.** Setting apart what *overlaps* a gap from sending to receiving would
 //! set the slow samples apart before all others: with 700 gaps a second, 97 % of those that a server delays by 5 ms. But a gap
 //! that ended before a message came did not delay it. So a sample is set apart only where it was read by the poll that the gap was
-//! in, or by the first whole poll after it: its bytes may have lain there while the core was away. Once a whole poll has passed, no
-//! message can have waited. No stamp of the server enters into this, and so a delayed sample is set apart no more often than
-//! any other: what is left is an honest sample of what the server did.
+//! in, or by those that follow it: its bytes may have lain there while the core was away. A whole poll that brings nothing ends
+//! that. So does a whole poll once as much time has passed as the gap took, though each brought something: until then may come
+//! what the server's socket had held back, as TCP does where nobody acknowledges. No stamp of the server enters into this, and
+//! so a delayed sample is set apart no more often than any other: what is left is an honest sample of what the server did.
 //!
 //! What is not seen stays in the tail: the core taken in the middle of the client's own work, and a gap that ended with data and
 //! was no longer than what the data may have taken.
@@ -66,8 +67,8 @@ enum Doubt {
     Over,
     /// Those of the poll that it is in.
     InThisPoll,
-    /// Those that the poll after it finds.
-    InTheNext,
+    /// Those that the polls after it find, until one finds nothing, or until the time that is told has come.
+    CatchingUp { until_ns: u64 },
 }
 
 /// Watches the core of a thread that spins. It is told each reading of the clock, and reads none itself.
@@ -76,6 +77,7 @@ pub struct Watch {
     /// The end of the last own work, or of the last call, whichever is later.
     since_ns: u64,
     doubt: Doubt,
+    last_gap_ns: u64,
     preemption: Preemption,
     seen: Hiccups,
 }
@@ -84,7 +86,7 @@ impl Watch {
     /// Watches from `now_ns` on for gaps of more than `threshold_ns`.
     pub fn new(threshold_ns: u64, preemption: Preemption, now_ns: u64) -> Watch {
         let seen = Hiccups { threshold_ns, ..Hiccups::default() };
-        Watch { since_ns: now_ns, doubt: Doubt::Over, preemption, seen }
+        Watch { since_ns: now_ns, doubt: Doubt::Over, last_gap_ns: 0, preemption, seen }
     }
 
     /// Own work ended at `now_ns`.
@@ -111,17 +113,19 @@ impl Watch {
         self.seen.lost_ns += gap_ns;
         self.seen.longest_ns = self.seen.longest_ns.max(gap_ns);
         self.doubt = Doubt::InThisPoll;
+        self.last_gap_ns = gap_ns;
         true
     }
 
-    /// A poll ended. Tells whether a doubt ended with it: it was begun after the gap, and left nothing unread.
+    /// A poll ended. Tells whether a doubt ended with it.
     #[inline]
     pub(crate) fn poll_ended(&mut self, poll: Poll) -> bool {
-        self.doubt = match self.doubt {
-            Doubt::Over => return false,
-            Doubt::InThisPoll => Doubt::InTheNext,
-            Doubt::InTheNext if poll == Poll::Something => Doubt::InTheNext,
-            Doubt::InTheNext => Doubt::Over,
+        self.doubt = match (self.doubt, poll) {
+            (Doubt::Over, _) => return false,
+            (Doubt::InThisPoll, _) => Doubt::CatchingUp { until_ns: self.since_ns + self.last_gap_ns },
+            (Doubt::CatchingUp { .. }, Poll::Nothing) => Doubt::Over,
+            (Doubt::CatchingUp { until_ns }, Poll::Everything) if self.since_ns >= until_ns => Doubt::Over,
+            (doubt, _) => doubt,
         };
         self.doubt == Doubt::Over
     }
@@ -188,16 +192,32 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_doubt_ends_with_a_whole_poll_that_began_after_the_gap() {
+    /// A watch with a gap of 49 µs behind it, in a poll that is over: doubt ends at 99 µs at the latest.
+    fn watch_in_doubt() -> Watch {
         let mut watch = watch();
         assert!(!watch.poll_ended(Poll::Nothing) && !watch.is_in_doubt());
-        watch.call_ended(50_000, Brought::Bytes(0));
+        assert!(watch.call_ended(50_000, Brought::Bytes(0)));
         assert!(!watch.poll_ended(Poll::Nothing), "data may have come behind the look");
-        assert!(!watch.poll_ended(Poll::Something), "there is more that lay there");
         assert!(watch.is_in_doubt());
-        assert!(watch.poll_ended(Poll::Everything));
+        watch
+    }
+
+    #[test]
+    fn a_doubt_ends_with_a_poll_that_brings_nothing() {
+        let mut watch = watch_in_doubt();
+        assert!(!watch.poll_ended(Poll::Everything), "this may have made room for what was held back");
+        assert!(watch.poll_ended(Poll::Nothing));
         assert!(!watch.is_in_doubt());
+    }
+
+    #[test]
+    fn a_doubt_ends_when_there_was_time_to_catch_up() {
+        let mut watch = watch_in_doubt();
+        watch.restart(98_900);
+        assert!(!watch.poll_ended(Poll::Everything));
+        watch.restart(99_000);
+        assert!(!watch.poll_ended(Poll::Something), "there is more that lay there");
+        assert!(watch.poll_ended(Poll::Everything));
     }
 
     #[test]
