@@ -44,8 +44,8 @@ impl Project {
     }
 
     /// A project whose only server is said to do wrong on purpose, and does not.
-    pub(crate) fn injecting() -> Project {
-        let project = Project::sound();
+    pub(crate) fn injecting(client: &str) -> Project {
+        let project = Project::new(&[], client, "fine");
         project.write("servers/servers.toml", &(project.server("one", "fine") + "injects = true\n"));
         project
     }
