@@ -7,7 +7,7 @@ use tickbench_record::RunFolder;
 
 #[test]
 fn harm_that_nobody_notices_is_missed_and_the_exit_code_says_so() {
-    let project = Project::injecting();
+    let project = Project::injecting("fine");
     let output = project.tickbench(&["selftest", "--only", "drop,skew-back"]);
     assert_code(&output, 1);
     let shown = stdout(&output);
@@ -22,7 +22,7 @@ fn harm_that_nobody_notices_is_missed_and_the_exit_code_says_so() {
 
 #[test]
 fn harm_that_is_noticed_is_caught() {
-    let project = Project::injecting();
+    let project = Project::injecting("fine");
     let output = project.tickbench(&["selftest", "--only", "death,frozen"]);
     assert_code(&output, 0);
     let shown = stdout(&output);
@@ -46,7 +46,7 @@ fn a_run_names_the_last_self_test_of_its_machine() {
 
 #[test]
 fn equal_servers_differ_by_nothing_that_is_found_and_the_records_say_so_again() {
-    let project = Project::injecting();
+    let project = Project::injecting("fine");
     let output = project.tickbench(&["resolution", "--iterations", "2", "--seed", "7", "--out", "out"]);
     assert_code(&output, 0);
     let shown = stdout(&output);
@@ -63,6 +63,15 @@ fn equal_servers_differ_by_nothing_that_is_found_and_the_records_say_so_again() 
     assert_eq!(stdout(&again), shown);
     assert_eq!(run.text("resolution.json"), kept);
     assert_code(&project.tickbench(&["report", "out"]), 0);
+}
+
+#[test]
+fn a_resolution_of_nothing_is_none() {
+    let project = Project::injecting("dies");
+    let output = project.tickbench(&["resolution", "--iterations", "2", "--out", "out"]);
+    assert_code(&output, 1);
+    assert!(stderr(&output).contains("nothing can be estimated"), "{}", stderr(&output));
+    assert_eq!(project.out().failures("one#50ns").len(), 2);
 }
 
 #[test]

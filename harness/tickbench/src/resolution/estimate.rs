@@ -67,11 +67,16 @@ struct Smallest {
     without_ns: f64,
 }
 
-/// Prints the tables, and writes the same as `resolution.json`.
-pub(super) fn print(folder: &RunFolder) -> anyhow::Result<()> {
+/// Prints the tables, and writes the same as `resolution.json`. `false` where too little completed for any of it.
+pub(super) fn print(folder: &RunFolder) -> anyhow::Result<bool> {
     let study = folder.study()?;
     let lines = estimate(&study, &folder.measurements()?)
         .with_context(|| format!("failed to estimate the resolution from `{}`", folder.path().display()))?;
+    if lines.is_empty() {
+        let records = folder.path().join("measurements.jsonl");
+        eprintln!("nothing can be estimated: too few executions completed; `{}` says why", records.display());
+        return Ok(false);
+    }
     let smallest = smallest(&lines);
     let scenario = study.scenarios.first().context("the study has no scenario")?;
     println!(
@@ -90,7 +95,7 @@ pub(super) fn print(folder: &RunFolder) -> anyhow::Result<()> {
     }
     println!();
     folder.write_json("resolution.json", &Resolution { studies: STUDIES, power: POWER, lines, smallest })?;
-    Ok(())
+    Ok(true)
 }
 
 /// Compares each delay with none, in each quantile, over the iterations in which both completed.

@@ -51,7 +51,9 @@ pub(crate) fn command(root: &Root, args: &ResolutionArgs) -> anyhow::Result<Ende
         Some(path) => RunFolder::open(path)?,
         None => measure(root, args)?,
     };
-    estimate::print(&folder)?;
+    if !estimate::print(&folder)? {
+        return Ok(Ended::Wanting);
+    }
     println!("{}", folder.path().display());
     Ok(Ended::Fine)
 }

@@ -1,6 +1,6 @@
 //! Harm that the server does to its own stream, because it was told to.
 
-use tickbench_record::{Observation, Stage};
+use tickbench_record::{Distribution, Observation, Stage};
 
 use super::probe::{Finding, at_least, present, shown};
 use super::stream::{Failed, Seen, Stream, Subject, WARMUP_MS};
@@ -16,7 +16,8 @@ const PAIRS: usize = 5;
 /// By how much the difference of two medians may miss the delay.
 const DELAY_TOLERANCE: f64 = 0.1;
 
-/// The share of stalls that must be found where the machine's hiccups are set apart: a few stalls fall together with one.
+/// The share of stalls that must be found where the machine's hiccups are set apart, of those that fall together with none by the share
+/// of samples that an untouched stream loses so.
 const STALLS_FOUND: f64 = 0.9;
 
 /// By how much a count over a whole stream may miss: when it began and ended is known to some milliseconds.
@@ -74,34 +75,47 @@ struct Samples {
     received: u64,
     /// Of all that were measured.
     all: u64,
-    /// Of what is left when hiccups are set apart, where that is done.
-    left: Option<u64>,
+    left: Option<Left>,
+}
+
+/// What is left when hiccups are set apart, where that is done.
+#[derive(Clone, Copy)]
+struct Left {
+    long: u64,
+    /// The share of all samples that is left, long or not.
+    share: f64,
 }
 
 impl Samples {
     fn from(ns: u64, seen: &Observation) -> anyhow::Result<Samples> {
-        let all = at_least(present(seen.delivery_ns.as_ref())?, ns)?;
-        let left = seen.delivery_cleaned_ns.as_ref().map(|figure| at_least(figure, ns)).transpose()?;
-        Ok(Samples { received: seen.received, all, left })
+        let delivery = present(seen.delivery_ns.as_ref())?;
+        let left = |cleaned: &Distribution| {
+            let share = cleaned.count as f64 / delivery.count as f64;
+            Ok::<_, anyhow::Error>(Left { long: at_least(cleaned, ns)?, share })
+        };
+        let left = seen.delivery_cleaned_ns.as_ref().map(left).transpose()?;
+        Ok(Samples { received: seen.received, all: at_least(delivery, ns)?, left })
     }
 }
 
 fn judge_stalls(stalls: &Stalls, without: &Samples, with: &Samples) -> Finding {
     let due = with.received / stalls.every;
-    let least = (STALLS_FOUND * due as f64) as u64;
-    let expected = format!(
-        "delivery of {} and more: {due}; {least} more than without when hiccups are set apart",
-        shown(stalls.ns)
-    );
-    let left = without.left.zip(with.left);
-    let seen = match left {
-        Some((before, now)) => {
-            format!("{}; {now} where there were {before} when hiccups are set apart", with.all)
-        }
-        None => format!("{}; nothing is set apart here", with.all),
+    let least = |share: f64| (STALLS_FOUND * share * due as f64) as u64;
+    let long = format!("delivery of {} and more", shown(stalls.ns));
+    let Some((before, now)) = without.left.zip(with.left) else {
+        let expected = format!("{long}: {} at least", least(1.0));
+        let seen = format!("{}; nothing is set apart here", with.all);
+        return Finding { expected, seen, caught: due > 0 && with.all >= least(1.0) };
     };
-    let found = left.map_or(with.all, |(before, now)| now.saturating_sub(before));
-    Finding { expected, seen, caught: least > 0 && found >= least }
+    let least = least(before.share);
+    Finding {
+        expected: format!("{long}: {due}; with hiccups set apart {least} more than without stalls"),
+        seen: format!(
+            "{}; with hiccups set apart {}, and {} without stalls",
+            with.all, now.long, before.long
+        ),
+        caught: least > 0 && now.long.saturating_sub(before.long) >= least,
+    }
 }
 
 /// A tick that was not sent is missing.
@@ -215,11 +229,18 @@ mod tests {
     #[test]
     fn a_tail_that_was_cleaned_of_the_servers_own_stalls_is_no_catch() {
         let stalls = Stalls { ns: 20_000, every: 10, rate_per_s: 10_000 };
-        let samples = |all, left| Samples { received: 5_000, all, left };
-        let caught = |with| judge_stalls(&stalls, &samples(60, Some(10)), &with).caught;
-        assert!(caught(samples(550, Some(505))) && caught(samples(550, Some(460))));
-        assert!(!caught(samples(550, Some(459))), "one in ten and one more was hidden");
-        assert!(!caught(samples(550, Some(0))));
+        let samples = |all, left: Option<(u64, f64)>| Samples {
+            received: 5_000,
+            all,
+            left: left.map(|(long, share)| Left { long, share }),
+        };
+        let caught = |with| judge_stalls(&stalls, &samples(60, Some((10, 1.0))), &with).caught;
+        assert!(caught(samples(550, Some((505, 1.0)))) && caught(samples(550, Some((460, 0.9)))));
+        assert!(!caught(samples(550, Some((459, 0.9)))), "one in ten and one more was hidden");
+        assert!(!caught(samples(550, Some((0, 0.9)))));
+        let unquiet = |with| judge_stalls(&stalls, &samples(900, Some((10, 0.5))), &with).caught;
+        assert!(unquiet(samples(1_400, Some((235, 0.5)))), "the machine hid every second sample");
+        assert!(!unquiet(samples(1_400, Some((234, 0.5)))));
         assert!(judge_stalls(&stalls, &samples(60, None), &samples(550, None)).caught);
         assert!(!judge_stalls(&stalls, &samples(60, None), &samples(60, None)).caught);
     }

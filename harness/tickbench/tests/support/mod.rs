@@ -46,19 +46,22 @@ impl Project {
     /// A project where everything keeps the contract, and a client that brings a server of prepared frames and a program that
     /// watches cores, in its mode.
     pub(crate) fn watched(mode: &str) -> Project {
-        let project = Project::sound();
-        let (fake, tag) = (fake(), project.tag());
+        Project::sound().watching(mode)
+    }
+
+    fn watching(self, mode: &str) -> Project {
+        let (fake, tag) = (fake(), self.tag());
         let more = format!(
             "prepared = ['{fake}', 'server', 'fine', '{tag}']\nwatch = ['{fake}', 'watch', '{mode}', '{tag}']\n"
         );
-        let clients = std::fs::read_to_string(project.path().join("clients/clients.toml")).unwrap();
-        project.write("clients/clients.toml", &(clients + &more));
-        project
+        let clients = std::fs::read_to_string(self.path().join("clients/clients.toml")).unwrap();
+        self.write("clients/clients.toml", &(clients + &more));
+        self
     }
 
-    /// A project whose only server is said to do wrong on purpose, and does not.
-    pub(crate) fn injecting() -> Project {
-        let project = Project::watched("fine");
+    /// A project whose only server is said to do wrong on purpose, and does not; the client has a mode.
+    pub(crate) fn injecting(client: &str) -> Project {
+        let project = Project::new(&[], client, "fine").watching("fine");
         project.write("servers/servers.toml", &(project.server("one", "fine") + "injects = true\n"));
         project
     }
