@@ -3,7 +3,7 @@
 use tickbench_record::ScenarioKind;
 use tickbench_stats::{Comparison, FAMILY_ERROR, Metric, Place, Verdict};
 
-use crate::run::{Question, Run, metric_words, said};
+use crate::run::{Question, Run, absent, metric_words, said};
 use crate::table::Table;
 use crate::units::{ahead, list};
 
@@ -237,7 +237,7 @@ fn standing(run: &Run, race: &Race, server: &str, table: &mut Table) -> String {
         return table.missing("was not asked, or never ran");
     };
     let Some(estimate) = cell.figure(race.metric) else {
-        return table.missing(crate::run::absence(cell, race.metric));
+        return absent(table, cell, race.metric);
     };
     let shown = said(race.metric, estimate.estimate);
     if run.is_baseline(server) {

@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
     pub(crate) fn figure(&self, table: &mut Table, cell: &CellSummary, metric: Metric, unit: Unit) -> String {
         match cell.figure(metric) {
             Some(estimate) => unit.with_interval(estimate),
-            None => table.missing(absence(cell, metric)),
+            None => absent(table, cell, metric),
         }
     }
 
@@ -135,8 +135,14 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What stands for a figure that is not shown, with the reason as a note.
+pub(crate) fn absent(table: &mut Table, cell: &CellSummary, metric: Metric) -> String {
+    let reason = absence(cell, metric);
+    if cell.is_sound() { table.missing(reason) } else { format!("failed {}", table.mark(reason)) }
+}
+
 /// Why a cell lacks a metric.
-pub(crate) fn absence(cell: &CellSummary, metric: Metric) -> String {
+fn absence(cell: &CellSummary, metric: Metric) -> String {
     match metric.quantile() {
         _ if cell.completed == 0 => "no iteration completed".into(),
         _ if !cell.is_sound() => {

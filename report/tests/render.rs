@@ -3,9 +3,12 @@
 mod support;
 
 use support::{ALL_KINDS, LATENCY, about, environment, skipped, study, summary};
-use tickbench_record::{ScenarioKind, Study};
+use tickbench_record::{
+    Ceiling, Client, ClientCeiling, ClockCheck, CoreHiccups, Encoding, Finding, ScenarioKind, SelfTest,
+    Study, Wait,
+};
 use tickbench_report::{Figure, Section, render};
-use tickbench_stats::{Failure, Metric, Summary};
+use tickbench_stats::{Audit, Check, Failure, Floor, Metric, Summary, Verdict};
 
 fn report(study: &Study, summary: &Summary, baseline: Option<&str>) -> String {
     let servers: Vec<&str> = study.servers.iter().map(String::as_str).collect();
@@ -64,6 +67,96 @@ fn failures_and_missing_figures() {
     environment.cores.server = None;
     environment.machine.hypervisor = Some("KVM".into());
     insta::assert_snapshot!(render(&study, &environment, &summary, &[]).unwrap());
+}
+
+/// Cleaned tails, a control, an audit that failed, a drift, a difference below the floor, and all that was found of the machine.
+#[test]
+fn a_run_that_proves_its_figures() {
+    let study = study(&["swift", "plain", "wire"], ALL_KINDS);
+    let mut summary = summary(&study, &[("swift", 1.0), ("plain", 1.02), ("wire", 0.9)]);
+    summary.cells.iter_mut().for_each(support::clean);
+    for cell in summary.cells.iter_mut().filter(|cell| cell.cell.kind == ScenarioKind::Throughput) {
+        cell.ceiling_share = Some(if cell.cell.server == "plain" { 0.91 } else { 0.22 });
+    }
+    let audit = |check, figure, held| Audit { check, figure, held };
+    for cell in &mut summary.cells {
+        cell.audits = vec![audit(Check::Counts, 0.0, true), audit(Check::Clock, 0.0, true)];
+    }
+    summary.cells[0].audits.push(audit(Check::Stationarity, 0.123, false));
+    let failed = summary.cells.iter_mut().find(|cell| cell.cell.server == "plain").unwrap();
+    failed.audits.push(audit(Check::Schedule, 0.934, false));
+    summary.comparisons = support::comparisons(&summary);
+    let below = summary.comparisons.iter_mut().find(|one| one.metric == Metric::DeliveryCleanedP50).unwrap();
+    (below.floor, below.below_floor, below.verdict) = (Some(0.12), true, Verdict::NoDifference);
+    let floor = |metric, ratio, verdict| Floor {
+        scenario: "latency".into(),
+        question: "latency json each ×1".into(),
+        server: "swift".into(),
+        metric,
+        ratio: about(ratio),
+        p: if verdict == Verdict::NoDifference { 0.6 } else { 0.001 },
+        floor: 0.12,
+        verdict,
+    };
+    summary.floors = vec![
+        floor(Metric::DeliveryCleanedP50, 1.001, Verdict::NoDifference),
+        floor(Metric::DeliveryCleanedP99, 1.08, Verdict::Higher),
+        floor(Metric::DeliveryP50, 1.002, Verdict::NoDifference),
+    ];
+    let mut environment = environment(&["swift", "plain", "wire"], Some("wire"));
+    environment.findings = vec![
+        Finding { subject: "clock source".into(), found: "tsc".into(), advice: None },
+        Finding {
+            subject: "governor".into(),
+            found: "powersave".into(),
+            advice: Some("`cpupower frequency-set -g performance`".into()),
+        },
+    ];
+    let (watched_ns, threshold_ns, longest_ns) = (1_000_000_000, 4_800, 1_200_000);
+    let core = |core, per_s, lost_share| CoreHiccups {
+        core,
+        watched_ns,
+        threshold_ns,
+        per_s,
+        lost_share,
+        longest_ns,
+    };
+    environment.hiccups = vec![core(2, 120.0, 0.011), core(3, 90.5, 0.004)];
+    environment.clocks = Some(ClockCheck { readings: 100_000, backwards: 0, worst_ns: 0 });
+    environment.ceilings = vec![ClientCeiling {
+        client: Client::Probe,
+        ceiling: Ceiling {
+            encoding: Encoding::Binary,
+            wait: Wait::Block,
+            messages_per_s: 88e6,
+            bytes_per_s: 4.2e9,
+            cpu_ns_per_message: 11.4,
+            cpu_share: 0.99,
+            messages_per_read: 5_400.0,
+        },
+    }];
+    environment.self_test = Some(SelfTest {
+        at: "2024-02-03T01:02:03Z".into(),
+        tickbench_version: "0.1.0".into(),
+        done: 11,
+        caught: 11,
+    });
+    let report = render(&study, &environment, &summary, &[]).unwrap();
+    for said in [
+        "**A server was told from itself: p99 delivery, cleaned of swift (latency).**",
+        "that took back 1",
+        "rows failed an audit. Such a row is shown as failed",
+        "93.4 % of the rate that was asked",
+        "swift (latency, JSON) by +12.3 %",
+        "below the noise floor of 12.0 %: no difference",
+        "**client-bound**",
+        "**unquiet**",
+        "caught 11 of 11 injected faults on 2024-02-03",
+        "**plain failed an audit (see Audits).**",
+    ] {
+        assert!(report.contains(said), "{said:?} is missing from {report}");
+    }
+    insta::assert_snapshot!(report);
 }
 
 #[test]

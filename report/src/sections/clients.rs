@@ -4,7 +4,7 @@ use tickbench_record::{Cell, Client, ScenarioKind};
 use tickbench_stats::{CellSummary, Metric};
 
 use super::{name, plain};
-use crate::run::{Run, absence};
+use crate::run::{Run, absent};
 use crate::table::Table;
 use crate::units::Unit;
 
@@ -52,7 +52,7 @@ fn row(run: &Run, table: &mut Table, cell: &CellSummary) -> Vec<String> {
     };
     let [p50, p99] = quantiles.map(|metric| match cell.figure(metric) {
         Some(estimate) => Unit::Micros.with_interval(estimate),
-        None => table.missing(absence(cell, metric)),
+        None => absent(table, cell, metric),
     });
     vec![
         format!("{}: {}", name(run, &cell.cell.server), run.label(&cell.cell)),

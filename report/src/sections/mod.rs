@@ -18,7 +18,7 @@ use serde::Serialize;
 use tickbench_record::ScenarioKind;
 use tickbench_stats::{CellSummary, Metric};
 
-use crate::run::{Question, Run, absence, workload};
+use crate::run::{Question, Run, absent, workload};
 use crate::table::{Table, escaped};
 use crate::units::{Unit, count, percentile};
 
@@ -145,6 +145,6 @@ fn any_has(question: &Question, metric: Metric) -> bool {
 fn plain(table: &mut Table, cell: &CellSummary, metric: Metric, unit: Unit) -> String {
     match cell.figure(metric) {
         Some(estimate) => unit.plain(estimate),
-        None => table.missing(absence(cell, metric)),
+        None => absent(table, cell, metric),
     }
 }

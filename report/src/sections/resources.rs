@@ -29,7 +29,7 @@ fn table(run: &Run, cells: &[CellSummary]) -> Table {
     for cell in cells.iter().filter(|cell| !cell.cell.is_control()) {
         let connecting = cell.figure(Metric::ConnectNs).map(|ns| crate::units::number(ns.estimate / 1e6));
         let connecting =
-            connecting.unwrap_or_else(|| table.missing(crate::run::absence(cell, Metric::ConnectNs)));
+            connecting.unwrap_or_else(|| crate::run::absent(&mut table, cell, Metric::ConnectNs));
         let question = run.label(&cell.cell);
         let question = question.strip_prefix(&cell.cell.scenario).unwrap_or(&question);
         table_row(run, &mut table, cell, question, connecting);

