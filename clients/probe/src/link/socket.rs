@@ -53,6 +53,12 @@ pub(crate) fn receive(socket: impl AsFd, space: &mut [u8], patience: Patience) -
     }
 }
 
+/// How many bytes a read would bring at once; 0 also where the other end has closed.
+#[inline]
+pub(crate) fn waiting(socket: impl AsFd) -> io::Result<u64> {
+    Ok(rustix::io::ioctl_fionread(socket)?)
+}
+
 /// Writes all of `bytes`, waiting for room as long as the socket's timeout says.
 #[inline]
 pub(crate) fn send_all(socket: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {

@@ -17,8 +17,11 @@ const PAIRS: usize = 5;
 const DELAY_TOLERANCE: f64 = 0.1;
 
 /// The share of stalls that must be found where the machine's hiccups are set apart, of those that fall together with none by the share
-/// of samples that an untouched stream loses so.
+/// of samples that an untouched stream loses so, less what chance takes from so few.
 const STALLS_FOUND: f64 = 0.9;
+
+/// What chance is allowed, in standard deviations of a binomial count.
+const CHANCE: f64 = 3.0;
 
 /// By how much a count over a whole stream may miss: when it began and ended is known to some milliseconds.
 const COUNT_TOLERANCE: f64 = 0.1;
@@ -100,7 +103,10 @@ impl Samples {
 
 fn judge_stalls(stalls: &Stalls, without: &Samples, with: &Samples) -> Finding {
     let due = with.received / stalls.every;
-    let least = |share: f64| (STALLS_FOUND * share * due as f64) as u64;
+    let least = |share: f64| {
+        let expected = share * due as f64;
+        (STALLS_FOUND * expected - CHANCE * (expected * (1.0 - share)).sqrt()) as u64
+    };
     let long = format!("delivery of {} and more", shown(stalls.ns));
     let Some((before, now)) = without.left.zip(with.left) else {
         let expected = format!("{long}: {} at least", least(1.0));
