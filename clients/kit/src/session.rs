@@ -11,7 +11,8 @@ use crate::preemption::Preemption;
 use crate::usage::UsageError;
 use crate::{Failure, Question, Recorder, UsageSampler, monotonic_ns};
 
-/// The window opens at the first poll that leaves nothing to read, and at the latest so long after the counters were read.
+/// The window opens at a poll that leaves nothing to read, once as much time has passed as reading the counters took: until then
+/// comes what the server's socket held back while nobody acknowledged. At the latest it opens so long after they were read.
 const SETTLE_NS: u64 = 5_000_000;
 
 /// How often a session looks for a stall: well below any stall that is worth waiting for.
@@ -40,7 +41,7 @@ pub enum Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Warmup,
-    Settling,
+    Settling { from_ns: u64 },
     Window,
 }
 
@@ -169,10 +170,13 @@ impl Session {
             Phase::Warmup if now_ns >= self.phase_ends_ns => {
                 self.recorder.pause();
                 self.usage.start().map_err(|error| failed_usage(stage, &error))?;
-                self.phase = Phase::Settling;
-                self.phase_ends_ns = monotonic_ns() + SETTLE_NS;
+                let read_ns = monotonic_ns();
+                self.phase = Phase::Settling { from_ns: read_ns + (read_ns - now_ns) };
+                self.phase_ends_ns = read_ns + SETTLE_NS;
             }
-            Phase::Settling if poll != Poll::Something || now_ns >= self.phase_ends_ns => {
+            Phase::Settling { from_ns }
+                if (poll != Poll::Something && now_ns >= from_ns) || now_ns >= self.phase_ends_ns =>
+            {
                 self.recorder.resume();
                 self.watch.iter_mut().for_each(Watch::open);
                 self.phase = Phase::Window;
@@ -186,11 +190,11 @@ impl Session {
                 let idle = poll == Poll::Nothing;
                 self.usage.poll(now_ns, idle).map_err(|error| failed_usage(stage, &error))?;
             }
-            Phase::Warmup | Phase::Settling => {}
+            Phase::Warmup | Phase::Settling { .. } => {}
         }
         self.next_check_ns = match self.phase {
             // Each poll may be the one that leaves nothing.
-            Phase::Settling => 0,
+            Phase::Settling { .. } => 0,
             Phase::Warmup => self.phase_ends_ns.min(now_ns + WATCH_NS),
             Phase::Window => self.phase_ends_ns.min(now_ns + WATCH_NS).min(self.usage.next_ns()),
         };
