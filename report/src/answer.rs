@@ -148,6 +148,8 @@ fn sentence(run: &Run, race: &Race) -> String {
         let marked = question.iter().any(|cell| cell.doubt().is_some());
         return if marked {
             "no verdict: no row holds the rate of a server in this class (see Throughput)".into()
+        } else if question.iter().any(|cell| cell.completed > 0) {
+            "no figure: too few samples".into()
         } else {
             "no figure: see Failures".into()
         };
