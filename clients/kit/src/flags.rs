@@ -59,7 +59,7 @@ pub struct MeasureFlags {
     /// Usage samples a second over the window, 0 for none
     #[arg(long, default_value_t = 0)]
     usage_samples_per_s: u32,
-    /// Gap between two polls from which on this core was away; samples that overlap one are set apart
+    /// Gap between two polls from which on this core was away; samples that one may have delayed are set apart
     #[arg(long, value_name = "NS", value_parser = clap::value_parser!(u64).range(1..))]
     hiccup_ns: Option<u64>,
     /// Where the process that spins on the server's core notes its gaps

@@ -43,9 +43,7 @@ pub const LEAST_THRESHOLD_NS: u64 = 4_000;
 /// What a system call of a poll brought, and so what work it may have had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Brought {
-    /// Nothing, but perhaps word of what is there.
-    Nothing,
-    /// A read, so many bytes.
+    /// So many bytes; 0 where a read found none, and of a look, which brings none.
     Bytes(usize),
     /// A look at many sockets, so many that have something.
     Sockets(usize),
@@ -57,7 +55,7 @@ impl Brought {
     #[inline]
     fn allowance_ns(self) -> u64 {
         match self {
-            Brought::Nothing | Brought::Bytes(0) => 0,
+            Brought::Bytes(0) => 0,
             Brought::Bytes(bytes) => 50_000 + bytes as u64,
             Brought::Sockets(sockets) => 1_000 * sockets as u64,
         }
@@ -67,7 +65,7 @@ impl Brought {
 /// Which messages may have waited through the last gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doubt {
-    /// None: a whole poll has followed it.
+    /// None: there was time to catch up with it.
     Over,
     /// Those of the poll that it is in.
     InThisPoll,

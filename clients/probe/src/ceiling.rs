@@ -26,16 +26,8 @@ pub(crate) fn run(
         Reply::Completed(seen) => seen,
         Reply::Failed { reason, .. } => bail!("failed to measure the ceiling: {reason}"),
     };
-    let usage = seen.client_usage.context("the probe's own usage is not known on this system")?;
-    let ceiling = Ceiling {
-        encoding,
-        messages_per_s: seen.messages_per_s,
-        wait,
-        bytes_per_s: seen.bytes_per_s,
-        cpu_ns_per_message: usage.cpu_ns_per_message,
-        cpu_share: usage.cpu_share,
-        messages_per_read: seen.received as f64 / seen.reads as f64,
-    };
+    let ceiling =
+        Ceiling::of(&seen, encoding, wait).context("the probe's own usage is not known on this system")?;
     println!("{}", serde_json::to_string(&ceiling)?);
     Ok(())
 }

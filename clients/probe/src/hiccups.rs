@@ -1,6 +1,6 @@
 //! What the machine takes from one core, and from how long on a gap is its doing.
 //!
-//! The threshold is calibrated on what the probe spins on, looks at an empty socket and now and then a read of it: twelve times what 99 of 100 such polls
+//! The threshold is calibrated on a read of an empty socket (the probe spins on looks at one, and now and then on such a read): twelve times what 99 of 100 such polls
 //! take at most, and no less than [`LEAST_THRESHOLD_NS`]. A core that is taken a thousand times a second disturbs one poll of some
 //! thousand, so that this quantile is one of undisturbed polls even in a bad minute. A server can prolong such a poll a little, and
 //! never twelvefold: see the kit's `hiccup` module.
@@ -54,7 +54,7 @@ fn watch(socket: &TcpStream, core: usize, threshold_ns: u64, watch_ns: u64) -> a
     while now_ns - started_ns < watch_ns {
         receive(socket, &mut [0], Patience::None)?;
         now_ns = monotonic_ns();
-        watch.call_ended(now_ns, Brought::Nothing);
+        watch.call_ended(now_ns, Brought::Bytes(0));
     }
     let (watched_ns, seen) = (now_ns - started_ns, watch.seen());
     Ok(CoreHiccups {

@@ -126,7 +126,7 @@ impl Kind {
         let (setting, tails) = if both {
             (
                 " · thin: as it was",
-                " Thick: less the samples that overlap a hiccup of the machine; thin: as it was.",
+                " Thick: less the samples that a hiccup of the machine may have delayed; thin: as it was.",
             )
         } else {
             ("", "")

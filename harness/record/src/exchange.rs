@@ -135,6 +135,22 @@ pub struct Ceiling {
     pub messages_per_read: f64,
 }
 
+impl Ceiling {
+    /// What was seen of a flood of prepared frames; `None` where the client's own usage was not.
+    pub fn of(seen: &Observation, encoding: Encoding, wait: Wait) -> Option<Ceiling> {
+        let usage = seen.client_usage?;
+        Some(Ceiling {
+            encoding,
+            wait,
+            messages_per_s: seen.messages_per_s,
+            bytes_per_s: seen.bytes_per_s,
+            cpu_ns_per_message: usage.cpu_ns_per_message,
+            cpu_share: usage.cpu_share,
+            messages_per_read: seen.received as f64 / seen.reads.max(1) as f64,
+        })
+    }
+}
+
 /// What the machine takes from one core that spins: the line of the probe's `hiccups` subcommand.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CoreHiccups {

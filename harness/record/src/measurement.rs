@@ -110,13 +110,13 @@ pub struct Observation {
     /// From sending a message to having it back. Echo only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub round_trip_ns: Option<Distribution>,
-    /// `lag_ns` without the samples that overlap a hiccup of the server's core. Only where something watched that core.
+    /// `lag_ns` without the samples that a hiccup of the server's core may have delayed. Only where something watched that core.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lag_cleaned_ns: Option<Distribution>,
-    /// `delivery_ns` without the samples that overlap a hiccup of the client's core. Only where the client spins and watches.
+    /// `delivery_ns` without the samples that a hiccup of the client's core may have delayed. Only where the client spins and watches.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub delivery_cleaned_ns: Option<Distribution>,
-    /// `round_trip_ns` without the samples that overlap a hiccup of the client's core.
+    /// `round_trip_ns` without the samples that a hiccup of the client's core may have delayed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub round_trip_cleaned_ns: Option<Distribution>,
     /// What the machine took from the client's core, where the client watched.
@@ -147,7 +147,7 @@ pub struct Hiccups {
     pub lost_ns: u64,
     /// How long the longest.
     pub longest_ns: u64,
-    /// Samples that overlap one, and so are in no cleaned distribution.
+    /// Samples that one may have delayed, and so are in no cleaned distribution.
     pub set_aside: u64,
 }
 

@@ -5,7 +5,7 @@ use tickbench_record::{Distribution, Observation, ScenarioKind, Usage};
 
 use crate::CellSummary;
 
-/// The latencies that an iteration may hold. A cleaned one is without the samples that overlap a hiccup of the machine.
+/// The latencies that an iteration may hold. A cleaned one is without the samples that a hiccup of the machine may have delayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Latency {
     Lag,
@@ -84,7 +84,7 @@ macro_rules! metrics {
         #[allow(
             missing_docs,
             reason = "each is the field of the measurement of the same name, `P` before its quantile, `Cleaned` where samples \
-                      that overlap a hiccup are set aside; `SetAsideShare` tells how many"
+                      that a hiccup may have delayed are set aside; `SetAsideShare` tells how many"
         )]
         pub enum Metric { $($name),+ }
 

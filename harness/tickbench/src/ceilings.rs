@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail, ensure};
 use tickbench_record::{
-    Arrival, Ceiling, Cell, Client, ClientCeiling, Cores, Encoding, Flush, Job, Observation, Request,
-    ScenarioKind, Wait,
+    Arrival, Ceiling, Cell, Client, ClientCeiling, Cores, Encoding, Flush, Job, Request, ScenarioKind, Wait,
 };
 
 use crate::build::{Builder, Instrument};
@@ -86,7 +85,9 @@ impl Flood<'_> {
         let (seen, client) = measure(client, &request, self.cores.client, &mut live, interrupt)?;
         live.end()?;
         end_client(client)?;
-        of(&seen, encoding, wait).map_err(Stop::Broken)
+        Ceiling::of(&seen, encoding, wait)
+            .context("the client's own CPU time cannot be read on this system")
+            .map_err(Stop::Broken)
     }
 }
 
@@ -124,17 +125,4 @@ fn request(live: &LiveServer, encoding: Encoding, wait: Wait) -> Request {
         hiccup_ns: None,
         server_gaps: None,
     }
-}
-
-fn of(seen: &Observation, encoding: Encoding, wait: Wait) -> anyhow::Result<Ceiling> {
-    let usage = seen.client_usage.context("the client's own CPU time cannot be read on this system")?;
-    Ok(Ceiling {
-        encoding,
-        wait,
-        messages_per_s: seen.messages_per_s,
-        bytes_per_s: seen.bytes_per_s,
-        cpu_ns_per_message: usage.cpu_ns_per_message,
-        cpu_share: usage.cpu_share,
-        messages_per_read: seen.received as f64 / (seen.reads as f64).max(1.0),
-    })
 }

@@ -121,7 +121,7 @@ fn set_aside(run: &Run) -> Option<String> {
     let much = much.count();
     (much > 0).then(|| {
         format!(
-            "**Much set aside.** In {} rows more than {:.0} % of the samples overlap a hiccup of the machine. What is left of such \
+            "**Much set aside.** In {} rows more than {:.0} % of the samples may have been delayed by a hiccup of the machine. What is left of such \
              a tail is a choice of samples: read the tail as it was beside it, or run on a quieter machine.",
             count(much as u64),
             MUCH_SET_ASIDE * 100.0

@@ -60,7 +60,7 @@ impl<S> Single<S> {
             if self.looks > 0 {
                 let bytes = waiting(&self.socket);
                 let now_ns = monotonic_ns();
-                session.call_ended(now_ns, Brought::Nothing);
+                session.call_ended(now_ns, Brought::Bytes(0));
                 match bytes {
                     Ok(0) => return Ok((Poll::Nothing, now_ns)),
                     Ok(_) => {}

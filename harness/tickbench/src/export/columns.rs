@@ -90,15 +90,17 @@ pub(crate) const LATENCIES: [(&str, &str, Latency); 7] = [
     ("delivery", "received − sent", |seen| seen.delivery_ns.as_ref()),
     ("response", "received − due", |seen| seen.response_ns.as_ref()),
     ("round_trip", "from sending a message to having it back", |seen| seen.round_trip_ns.as_ref()),
-    ("lag_cleaned", "lag without the samples that overlap a hiccup of the server's core", |seen| {
+    ("lag_cleaned", "lag without the samples that a hiccup of the server's core may have delayed", |seen| {
         seen.lag_cleaned_ns.as_ref()
     }),
-    ("delivery_cleaned", "delivery without the samples that overlap a hiccup of the client's core", |seen| {
-        seen.delivery_cleaned_ns.as_ref()
-    }),
+    (
+        "delivery_cleaned",
+        "delivery without the samples that a hiccup of the client's core may have delayed",
+        |seen| seen.delivery_cleaned_ns.as_ref(),
+    ),
     (
         "round_trip_cleaned",
-        "round trip without the samples that overlap a hiccup of the client's core",
+        "round trip without the samples that a hiccup of the client's core may have delayed",
         |seen| seen.round_trip_cleaned_ns.as_ref(),
     ),
 ];
