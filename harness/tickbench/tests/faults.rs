@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::time::Duration;
-
 use support::{Project, assert_code, stderr, stdout};
 use tickbench_record::Stage;
 
@@ -16,9 +14,6 @@ fn failure(mode: &str) -> (Stage, String) {
     assert_eq!(run.completed("sound"), 6, "{}", stderr(&output));
     let failures = run.failures("faulty");
     assert_eq!(failures.len(), 6);
-    for measurement in run.measurements() {
-        assert!(measurement.wall_ns < Duration::from_secs(5).as_nanos() as u64, "{measurement:?}");
-    }
     assert_eq!(project.processes(), [0_u32; 0]);
     failures[0].clone()
 }
@@ -32,14 +27,19 @@ fn a_server_that_dies_is_recorded_with_its_signal() {
 
 #[test]
 fn a_server_that_freezes_is_recorded_as_stopped() {
-    let (stage, reason) = failure("freezes");
-    assert_eq!(stage, Stage::Measure);
+    let project = Project::new(&[("faulty", "freezes")], "fine", "fine").impatient();
+    let (output, run) = project.run(&["--iterations", "1"]);
+    assert_code(&output, 1);
+    let failures = run.failures("faulty");
+    assert_eq!((failures.len(), project.processes()), (2, vec![]));
+    let (stage, reason) = &failures[0];
+    assert_eq!(*stage, Stage::Measure);
     assert!(reason.contains("no message for 200 ms") && reason.contains("stopped by a signal"), "{reason}");
 }
 
 #[test]
 fn a_server_that_freezes_when_its_client_does_not_notice_is_recorded_all_the_same() {
-    let project = Project::new(&[("faulty", "freezes")], "oblivious", "fine");
+    let project = Project::new(&[("faulty", "freezes")], "oblivious", "fine").impatient();
     let (output, run) = project.run(&["--iterations", "1"]);
     assert_code(&output, 1);
     let (stage, reason) = run.failures("faulty").remove(0);
@@ -130,7 +130,7 @@ fn what_a_server_says_on_standard_error_does_not_fail_it() {
 /// The reason of a run in which the client is at fault: no cell completes.
 #[track_caller]
 fn client_failure(mode: &str) -> String {
-    let project = Project::new(&[("one", "fine")], mode, "fine");
+    let project = Project::new(&[("one", "fine")], mode, "fine").impatient();
     let (output, run) = project.run(&["--iterations", "1"]);
     assert_code(&output, 1);
     assert!(stderr(&output).contains("no cell completed"), "{}", stderr(&output));

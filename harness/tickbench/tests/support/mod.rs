@@ -49,6 +49,12 @@ impl Project {
         Project::sound().watching(mode)
     }
 
+    /// The same, whose clients soon give up on a server that is silent.
+    pub(crate) fn impatient(self) -> Project {
+        self.write("study.toml", &study(5, 3).replace("stall_ms = 20000", "stall_ms = 200"));
+        self
+    }
+
     fn watching(self, mode: &str) -> Project {
         let (fake, tag) = (fake(), self.tag());
         let more = format!(
@@ -171,10 +177,10 @@ impl Run {
     }
 }
 
-/// A study of one question.
+/// A study of one question. Nothing sound is ever given up on, however busy the machine.
 pub(crate) fn study(window_ms: u64, iterations: u32) -> String {
     format!(
-        "name = 'test'\niterations = {iterations}\nstall_ms = 200\n[[scenario]]\nname = 'latency'\nkind = 'latency'\n\
+        "name = 'test'\niterations = {iterations}\nstall_ms = 20000\n[[scenario]]\nname = 'latency'\nkind = 'latency'\n\
          encodings = ['json', 'binary']\nrate_per_s = 1000\nwait = 'spin'\nwarmup_ms = 1\nwindow_ms = {window_ms}\n"
     )
 }
