@@ -5,7 +5,7 @@ use tickbench_record::{Cell, DistributionError, Measurement, ScenarioKind, Study
 use crate::between::TwoTables;
 use crate::compare::{normal_p, ratio};
 use crate::executions::{self, Executions};
-use crate::figure::{Completed, Figure, is_by_iteration, merge, merged_figure, values};
+use crate::figure::{Completed, Figure, by_iteration, merge, merged_figure, values};
 use crate::metric::Source;
 use crate::parallel::on_all_cores;
 use crate::resample::{Tables, median};
@@ -203,11 +203,10 @@ impl<'a> Figures<'a> {
 
     /// One value an iteration, where the metric can be told so.
     fn values(&self, metric: Metric) -> Option<Vec<f64>> {
-        let of =
-            |completed: &Completed| is_by_iteration(metric, completed).then(|| values(metric, completed));
-        let own = of(&self.own)?;
-        let Some(floor) = &self.floor else { return Some(own) };
-        Some(own.iter().zip(of(floor)?).map(|(own, floor)| own / floor).collect())
+        let own = by_iteration(metric, &self.own)?;
+        let Some(floor) = &self.floor else { return Some(own.into_values().collect()) };
+        let floor = by_iteration(metric, floor)?;
+        Some(own.iter().filter_map(|(at, own)| Some(own / floor.get(at)?)).collect())
     }
 
     /// The quantile of all iterations merged. The far tail of a flood is that of full buffers, and nobody's figure.

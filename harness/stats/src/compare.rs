@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tickbench_record::{CONTROL, Cell, DistributionError};
 
 use crate::executions::Executions;
-use crate::figure::{Completed, Figure, is_by_iteration, merge, merged_figure, values};
+use crate::figure::{Completed, Figure, by_iteration, merge, merged_figure};
 use crate::holm;
 use crate::metric::Source;
 use crate::pair::Paired;
@@ -132,33 +132,47 @@ fn floor_of(floors: &[Floor], scenario: &str, metric: Metric) -> Option<f64> {
 struct Side<'a> {
     cell: &'a Cell,
     completed: Completed<'a>,
-    /// One value an iteration and their median, where the metric can be told so.
-    series: Option<(Vec<f64>, Figure)>,
+    /// Where the metric can be told iteration by iteration.
+    series: Option<Values>,
     /// The quantile of all iterations merged, where that is at hand.
     merged: Option<&'a Figure>,
+}
+
+/// One value an iteration, and their median.
+struct Values {
+    iterations: Vec<u32>,
+    values: Vec<f64>,
+    median: Figure,
+}
+
+impl Values {
+    fn of(series: BTreeMap<u32, f64>, tables: &Tables) -> Option<Values> {
+        let (iterations, values): (Vec<u32>, Vec<f64>) = series.into_iter().unzip();
+        let median = Figure::paired(&values, tables)?;
+        Some(Values { iterations, values, median })
+    }
+
+    /// Those of the iterations that `other` has too.
+    fn shared_with(&self, other: &Values, tables: &Tables) -> Option<Values> {
+        let all = self.iterations.iter().copied().zip(self.values.iter().copied());
+        Values::of(all.filter(|(at, _)| other.iterations.binary_search(at).is_ok()).collect(), tables)
+    }
+
+    /// How two differ, by the iterations that both have.
+    fn paired_with(&self, other: &Values, tables: &Tables) -> Option<Paired> {
+        if self.iterations != other.iterations {
+            return self.shared_with(other, tables)?.paired_with(&other.shared_with(self, tables)?, tables);
+        }
+        Paired::with((&self.values, &self.median), (&other.values, &other.median))
+    }
 }
 
 impl<'a> Side<'a> {
     /// All iterations of a contender.
     fn whole(one: &Contender<'a>, metric: Metric, tables: &Tables) -> Side<'a> {
-        let merged = one.merged.get(&metric);
-        Side { merged, ..Side::of(&one.cell.cell, one.executions.completed.clone(), metric, tables) }
-    }
-
-    fn of(cell: &'a Cell, completed: Completed<'a>, metric: Metric, tables: &Tables) -> Side<'a> {
-        let series = is_by_iteration(metric, &completed).then(|| values(metric, &completed));
-        let series = series.and_then(|values| {
-            let figure = Figure::paired(&values, tables)?;
-            Some((values, figure))
-        });
-        Side { cell, completed, series, merged: None }
-    }
-
-    /// The same over those iterations alone that `other` completed too.
-    fn shared_with(&self, other: &Side, metric: Metric, tables: &Tables) -> Side<'a> {
-        let mut completed = self.completed.clone();
-        completed.retain(|iteration, _| other.completed.contains_key(iteration));
-        Side::of(self.cell, completed, metric, tables)
+        let completed = one.executions.completed.clone();
+        let series = by_iteration(metric, &completed).and_then(|series| Values::of(series, tables));
+        Side { cell: &one.cell.cell, completed, series, merged: one.merged.get(&metric) }
     }
 }
 
@@ -170,7 +184,7 @@ struct Told {
     cliffs_delta: Option<f64>,
 }
 
-/// The ratio of two cells' figures over the iterations that both completed, and the p of their being equal. `None` where they
+/// The ratio of two cells' figures over the iterations that both have, and the p of their being equal. `None` where they
 /// share no iteration, or where either has too few samples.
 fn told(
     metric: Metric,
@@ -178,16 +192,8 @@ fn told(
     other: &Side,
     tables: &Tables,
 ) -> Result<Option<Told>, DistributionError> {
-    if !one.completed.keys().eq(other.completed.keys()) {
-        let shared = [one.shared_with(other, metric, tables), other.shared_with(one, metric, tables)];
-        return told(metric, &shared[0], &shared[1], tables);
-    }
-    let iterations = one.completed.len();
-    if iterations == 0 {
-        return Ok(None);
-    }
-    if let (Some((one, of_one)), Some((other, of_other))) = (&one.series, &other.series) {
-        let paired = Paired::with((one, of_one), (other, of_other));
+    if let (Some(one), Some(other)) = (&one.series, &other.series) {
+        let paired = one.paired_with(other, tables);
         return Ok(paired.map(|Paired { ratio, p, shift, cliffs_delta }| Told {
             ratio,
             p,
@@ -195,20 +201,27 @@ fn told(
             cliffs_delta: Some(cliffs_delta),
         }));
     }
-    // Not every iteration has the metric to itself: a quantile may still be had from all of them merged.
+    // Iterations have too few samples by themselves: a quantile may still be had from all of them merged.
     let Source::Quantile(latency, quantile) = metric.source() else { return Ok(None) };
+    let shared: Vec<u32> =
+        one.completed.keys().filter(|at| other.completed.contains_key(at)).copied().collect();
     let ratio_to = |one: &Figure, other: &Figure| {
         let ratio = ratio(one, other);
         let p = normal_p(ratio.value.ln(), &ratio.resampled);
         let told = |ratio| Told { ratio, p, shift: None, cliffs_delta: None };
-        ratio.estimate(iterations).map(told)
+        ratio.estimate(shared.len()).map(told)
     };
-    if let (Some(one), Some(other)) = (one.merged, other.merged) {
+    let are_whole = [one, other].iter().all(|side| side.completed.len() == shared.len());
+    if let (true, Some(one), Some(other)) = (are_whole, one.merged, other.merged) {
         return Ok(ratio_to(one, other));
     }
+    if shared.is_empty() {
+        return Ok(None);
+    }
     let figure = |side: &Side| {
-        let merged = merge(&side.completed, latency)?;
-        Ok::<_, DistributionError>(merged_figure(quantile.q(), &merged, iterations, tables))
+        let completed = shared.iter().map(|at| (*at, side.completed[at])).collect();
+        let merged = merge(&completed, latency)?;
+        Ok::<_, DistributionError>(merged_figure(quantile.q(), &merged, shared.len(), tables))
     };
     let (Some(one), Some(other)) = (figure(one)?, figure(other)?) else { return Ok(None) };
     Ok(ratio_to(&one, &other))

@@ -34,18 +34,21 @@ impl Figure {
     }
 }
 
-/// Whether the metric can be told iteration by iteration: each has it and, for a quantile, the typical one has the samples that
-/// it needs. One iteration in which the machine stood still holds fewer; it counts as what it is, one bad observation of
-/// many. Merged with the others, its late messages would be the whole tail.
-pub(crate) fn is_by_iteration(metric: Metric, completed: &Completed) -> bool {
-    match metric.source() {
+/// The metric of each iteration that has it, where it can be told iteration by iteration; a quantile can where most iterations have
+/// the samples that it needs. One iteration in which the machine stood still holds fewer, or none; it counts as what it is, one
+/// bad observation of many. Merged with the others, its late messages would be the whole tail.
+pub(crate) fn by_iteration(metric: Metric, completed: &Completed) -> Option<BTreeMap<u32, f64>> {
+    let of = |seen: &Observation| match metric.source() {
         Source::Quantile(latency, quantile) => {
-            let counts = || completed.values().map(|seen| latency.of(seen).map_or(0, |figure| figure.count));
-            let enough = counts().filter(|&count| count >= samples_needed(quantile.q())).count();
-            counts().all(|count| count > 0) && 2 * enough > completed.len()
+            let figure = latency.of(seen).filter(|figure| figure.count > 0)?;
+            Some((quantile.of(figure) as f64, figure.count >= samples_needed(quantile.q())))
         }
-        Source::Value(value) => completed.values().all(|seen| value(seen).is_some()),
-    }
+        Source::Value(value) => value(seen).map(|value| (value, true)),
+    };
+    let all: Vec<(u32, (f64, bool))> =
+        completed.iter().filter_map(|(&iteration, seen)| Some((iteration, of(seen)?))).collect();
+    let enough = all.iter().filter(|(_, (_, enough))| *enough).count();
+    (2 * enough > completed.len()).then(|| all.into_iter().map(|(at, (value, _))| (at, value)).collect())
 }
 
 /// The metric of each iteration that has it, in order.

@@ -8,7 +8,7 @@ use tickbench_record::{DistributionError, Measurement, Observation, ScenarioKind
 
 use crate::compare::Contender;
 use crate::executions::{self, Executions};
-use crate::figure::{Completed, Figure, is_by_iteration, median_estimate, merge, merged_figure, values};
+use crate::figure::{Completed, Figure, by_iteration, median_estimate, merge, merged_figure};
 use crate::merged::Merged;
 use crate::metric::{Latency, Source};
 use crate::parallel::on_all_cores;
@@ -99,8 +99,10 @@ fn summarize(
     // The latency of a flood is that of full buffers: nobody asks for its far tail, and its histograms are the widest.
     let flood = cell.kind == ScenarioKind::Throughput;
     for &metric in Metric::ALL {
-        let estimate = match metric.source() {
-            Source::Quantile(latency, quantile) if !is_by_iteration(metric, completed) => {
+        let estimate = match (by_iteration(metric, completed), metric.source()) {
+            (Some(series), _) => median_estimate(series.into_values().collect(), tables),
+            (None, Source::Value(_)) => None,
+            (None, Source::Quantile(latency, quantile)) => {
                 if flood || histograms.samples(latency) < samples_needed(quantile.q()) {
                     continue;
                 }
@@ -109,7 +111,6 @@ fn summarize(
                 from_merged.extend(figure.map(|figure| (metric, figure)));
                 estimate
             }
-            _ => median_estimate(values(metric, completed), tables),
         };
         estimates.extend(estimate.map(|estimate| (metric, estimate)));
     }

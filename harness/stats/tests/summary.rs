@@ -187,6 +187,31 @@ fn one_short_iteration_does_not_become_the_tail_of_all() {
 }
 
 #[test]
+fn an_iteration_without_the_figure_leaves_those_of_the_others_by_iteration() {
+    let study = study(&["slow", "quick"], &scenario("latency", "latency", LATENCY));
+    let cells = cells(&study);
+    let observe = |cell: usize, iteration: u32| match (cell, iteration) {
+        // Nothing came through whole.
+        (0, 5) | (1, 9) => rate(1.0),
+        _ => deliveries(1_000 + 500 * (1 - cell as u64) + u64::from(iteration), 100),
+    };
+    let measurements: Vec<_> = (0..20)
+        .flat_map(|iteration| {
+            let cells = cells.iter().enumerate();
+            cells.map(move |(at, cell)| completed(cell, iteration, observe(at, iteration)))
+        })
+        .collect();
+    let summary = Summary::of(&study, &measurements, &Context::default()).unwrap();
+    for cell in &summary.cells {
+        assert!(!cell.merged.contains(&Metric::DeliveryP50));
+        assert_eq!(cell.estimates[&Metric::DeliveryP50].iterations, 19);
+    }
+    let p50 = summary.comparisons.iter().find(|one| one.metric == Metric::DeliveryP50).unwrap();
+    assert_eq!((p50.ratio.iterations, p50.verdict), (18, Verdict::Higher));
+    assert_eq!(p50.cliffs_delta, Some(1.0));
+}
+
+#[test]
 fn what_does_not_belong_together_is_refused() {
     let study = study(&["a"], &scenario("paced", "latency", LATENCY));
     let cell = &cells(&study)[0];
