@@ -162,6 +162,14 @@ pub(crate) fn workload(cell: &Cell) -> String {
     let what = match (cell.kind, cell.arrival) {
         (ScenarioKind::Throughput, _) => "A flood as fast as backpressure allows".into(),
         (ScenarioKind::Echo, _) => "One message in flight on each connection".into(),
+        (ScenarioKind::Capacity, _) => "Ticks at the highest rate that keeps the target".into(),
+        (ScenarioKind::Connect, _) => "Connections opened as fast as the server takes them".into(),
+        (ScenarioKind::Ping, _) => {
+            format!("Nothing but {} pings/s over all connections", count(cell.rate_per_s.round() as u64))
+        }
+        (ScenarioKind::Relay, _) => {
+            format!("{} messages/s published to every subscriber", count(cell.rate_per_s.round() as u64))
+        }
         (_, Arrival::Recorded) => "Ticks in the gaps of a capture".into(),
         (_, arrival) => format!(
             "{} ticks/s{}, {} arrival",

@@ -42,11 +42,11 @@ fn failures_and_missing_figures() {
     let mut summary = summary(&study, &[("swift", 1.0), ("plain", 1.3)]);
     for cell in summary.cells.iter_mut().filter(|cell| cell.cell.server == "plain") {
         match cell.cell.kind {
-            ScenarioKind::Latency => {
+            ScenarioKind::Latency | ScenarioKind::Load | ScenarioKind::Relay => {
                 cell.estimates.remove(&Metric::DeliveryP999);
                 (cell.lost, cell.negative) = (3, 12_345);
             }
-            ScenarioKind::Throughput => {
+            ScenarioKind::Throughput | ScenarioKind::Capacity | ScenarioKind::Connect => {
                 cell.estimates.insert(Metric::ServerCpuShare, about(0.6));
                 cell.estimates.insert(Metric::ClientCpuShare, about(0.97));
             }
@@ -56,7 +56,7 @@ fn failures_and_missing_figures() {
                 let reason = "connect: refused | <closed>\nby the server".to_string();
                 cell.failures = vec![Failure { reason, count: 40 }];
             }
-            ScenarioKind::Echo => cell.completed = 12,
+            ScenarioKind::Echo | ScenarioKind::Ping => cell.completed = 12,
         }
     }
     let is_gone = |question: &str| question.starts_with("flood") || question.starts_with("scaling");

@@ -229,14 +229,7 @@ impl Recorder {
             delivery_ns,
             response_ns: distribution(&self.response),
             round_trip_ns,
-            server_usage: None,
-            client_usage: None,
-            usage_samples: None,
-            lag_cleaned_ns: None,
-            delivery_cleaned_ns: None,
-            round_trip_cleaned_ns: None,
-            client_hiccups: None,
-            server_hiccups: None,
+            ..Observation::default()
         })
     }
 

@@ -53,17 +53,17 @@ fn chart(run: &Run, scene: &Scene, client: Client) -> Result<Option<Chart>, Grap
 fn shown(kind: ScenarioKind) -> (Vec<Column>, Vec<Metric>, &'static str) {
     let column = |title: &str, unit| Column { title: title.into(), unit };
     match kind {
-        ScenarioKind::Latency | ScenarioKind::Scaling => (
+        ScenarioKind::Latency | ScenarioKind::Scaling | ScenarioKind::Load | ScenarioKind::Relay => (
             vec![column("Delivery p50", Unit::Time), column("Delivery p99", Unit::Time)],
             vec![Metric::DeliveryP50, Metric::DeliveryP99],
             "lower is better",
         ),
-        ScenarioKind::Echo => (
+        ScenarioKind::Echo | ScenarioKind::Ping => (
             vec![column("Round trip p50", Unit::Time), column("Round trip p99", Unit::Time)],
             vec![Metric::RoundTripP50, Metric::RoundTripP99],
             "lower is better",
         ),
-        ScenarioKind::Throughput => {
+        ScenarioKind::Throughput | ScenarioKind::Capacity | ScenarioKind::Connect => {
             (vec![column("Messages per second", Unit::Rate)], vec![Metric::MessagesPerS], "higher is better")
         }
     }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tickbench_record::{Arrival, Cell, Client, Encoding, Flush, Idle, Lane, ScenarioKind, Wait};
+use tickbench_record::{Arrival, Cell, Client, Disturbance, Encoding, Flush, Idle, Lane, ScenarioKind, Wait};
 use tickbench_stats::{CellSummary, Estimate, Failure, Metric, Series, Summary};
 
 /// Names of the made-up servers; the last is the baseline.
@@ -80,6 +80,7 @@ fn cell(scenario: &str, kind: ScenarioKind, server: &str) -> Cell {
         connections: 1,
         rate_per_s: 0.0,
         size_bytes: 0,
+        beside: Disturbance::Nothing,
     }
 }
 

@@ -114,6 +114,47 @@ words! {
         Scaling = "scaling",
         /// Round trips, the next message when the last is back: a closed model.
         Echo = "echo",
+        /// Paced ticks at more and more messages a second, from idle to saturation.
+        Load = "load",
+        /// The highest rate at which a target for the response holds.
+        Capacity = "capacity",
+        /// Messages that the client publishes, paced, to all its subscribers.
+        Relay = "relay",
+        /// Connections opened and closed one after another: handshakes a second, and the time to the first tick.
+        Connect = "connect",
+        /// Connections that carry nothing but pings.
+        Ping = "ping",
+    }
+}
+words! {
+    /// What goes on beside the measured stream, on connections of its own.
+    Disturbance {
+        /// Nothing.
+        Nothing = "nothing",
+        /// A subscriber that has stopped reading.
+        StoppedReader = "stopped-reader",
+        /// A subscriber that reads a tenth of what it is sent.
+        SlowReader = "slow-reader",
+        /// Clients that go away without a close frame.
+        Vanishing = "vanishing",
+        /// Connections whose handshake is never finished.
+        HalfOpen = "half-open",
+        /// A flood of connections without a handshake.
+        ConnectFlood = "connect-flood",
+        /// Clients that come, take a tick and leave in good order.
+        Churn = "churn",
+    }
+}
+
+impl ScenarioKind {
+    /// Whether the server paces the ticks: they have a lag, a delivery and a response.
+    pub const fn is_paced(self) -> bool {
+        matches!(self, ScenarioKind::Latency | ScenarioKind::Scaling | ScenarioKind::Load)
+    }
+
+    /// Whether the messages are ticks of the server's feed.
+    pub const fn has_feed(self) -> bool {
+        !matches!(self, ScenarioKind::Echo | ScenarioKind::Relay | ScenarioKind::Ping)
     }
 }
 
@@ -148,6 +189,18 @@ pub struct Cell {
     pub rate_per_s: f64,
     /// Bytes that each message is padded to; 0 for none. For echo, the payload's size.
     pub size_bytes: u64,
+    /// What goes on beside the measured stream.
+    #[serde(default = "undisturbed", skip_serializing_if = "is_undisturbed")]
+    pub beside: Disturbance,
+}
+
+fn undisturbed() -> Disturbance {
+    Disturbance::Nothing
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_undisturbed(beside: &Disturbance) -> bool {
+    *beside == Disturbance::Nothing
 }
 
 fn asleep() -> Idle {
@@ -167,8 +220,14 @@ impl Cell {
     pub fn question(&self) -> String {
         let Cell { scenario, lane, client, encoding, flush, connections, .. } = self;
         let mut question = format!("{scenario} {encoding} {flush} ×{connections}");
+        if self.kind == ScenarioKind::Load {
+            question += &format!(" {}/s", self.rate_per_s);
+        }
         if self.size_bytes > 0 {
             question += &format!(" {} B", self.size_bytes);
+        }
+        if self.beside != Disturbance::Nothing {
+            question += &format!(" beside {}", self.beside);
         }
         if self.idle != Idle::Sleep {
             question += " awake";

@@ -14,7 +14,9 @@ mod run;
 mod study;
 
 pub use buckets::Bucket;
-pub use cell::{Arrival, CONTROL, Cell, Client, Encoding, Flush, Idle, Lane, ScenarioKind, Wait};
+pub use cell::{
+    Arrival, CONTROL, Cell, Client, Disturbance, Encoding, Flush, Idle, Lane, ScenarioKind, Wait,
+};
 pub use distribution::{
     Distribution, DistributionError, HIGHEST_NS, SIGNIFICANT_DIGITS, new_histogram, samples_needed,
 };

@@ -74,7 +74,7 @@ impl fmt::Display for Stage {
 }
 
 /// What a client saw in the measured window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Observation {
     /// Messages that the server sent, told from their sequence numbers; for echo, messages that the client sent.
     pub sent: u64,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Arrival, CONTROL, Cell, Client, Encoding, Flush, Idle, Lane, ScenarioKind, Wait};
+use crate::{Arrival, CONTROL, Cell, Client, Disturbance, Encoding, Flush, Idle, Lane, ScenarioKind, Wait};
 
 /// A whole study, as read from TOML.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,6 +72,21 @@ pub struct Scenario {
     /// Messages a second over all connections; 0, the default, is a flood (or, for echo, has no meaning).
     #[serde(default)]
     pub rate_per_s: f64,
+    /// The rates that a load scenario offers, one after another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates_per_s: Vec<f64>,
+    /// What a capacity scenario demands of the 99th percentile of the response, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99_us: Option<f64>,
+    /// The same of the 99.9th.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p999_us: Option<f64>,
+    /// What goes on beside the measured stream of a relay scenario.
+    #[serde(default = "default_beside")]
+    pub beside: Vec<Disturbance>,
+    /// Whether the client splits what it sees by the kernel's receive timestamps: latency scenarios of one connection.
+    #[serde(default)]
+    pub stages: bool,
     /// Bytes that each message is padded to; 0 for none. For echo, the payload's size.
     #[serde(default = "default_sizes")]
     pub size_bytes: Vec<u64>,
@@ -118,6 +133,9 @@ fn default_arrival() -> Arrival {
 }
 fn default_connections() -> Vec<u32> {
     vec![1]
+}
+fn default_beside() -> Vec<Disturbance> {
+    vec![Disturbance::Nothing]
 }
 fn default_sizes() -> Vec<u64> {
     vec![0]
@@ -205,19 +223,19 @@ impl Scenario {
         if !(self.rate_per_s >= 0.0 && self.rate_per_s.is_finite()) {
             return Err(format!("rate_per_s is {}: set a number from 0 up", self.rate_per_s));
         }
-        let recorded = self.arrival == Arrival::Recorded;
-        if recorded && !has_feed {
-            return Err("arrival is recorded, and the study has no feed: name a capture with feed".into());
+        self.check_pace(has_feed)?;
+        let has_target = self.p99_us.is_some() || self.p999_us.is_some();
+        if (self.kind == ScenarioKind::Capacity) != has_target {
+            return Err("a capacity scenario, and no other, has p99_us or p999_us".into());
         }
-        if recorded && self.rate_per_s > 0.0 {
-            return Err("arrival is recorded, so the capture sets the pace: leave rate_per_s out".into());
+        if let Some(us) = self.p99_us.iter().chain(&self.p999_us).find(|us| !(us.is_finite() && **us > 0.0)) {
+            return Err(format!("a target is {us} µs: set a number above 0"));
         }
-        let paced = matches!(self.kind, ScenarioKind::Latency | ScenarioKind::Scaling);
-        if paced && !recorded && self.rate_per_s == 0.0 {
-            return Err(format!("a {} scenario needs rate_per_s above 0", self.kind));
+        if self.kind != ScenarioKind::Relay && self.beside != default_beside() {
+            return Err("only a relay scenario has something beside".into());
         }
-        if self.kind == ScenarioKind::Throughput && self.rate_per_s > 0.0 {
-            return Err("a throughput scenario is a flood: leave rate_per_s out".into());
+        if self.stages && (self.kind != ScenarioKind::Latency || self.connections != [1]) {
+            return Err("stages are told apart in latency scenarios of one connection".into());
         }
         if self.connections.contains(&0) {
             return Err("connections holds 0: each entry is at least 1".into());
@@ -230,6 +248,7 @@ impl Scenario {
             ("flush", self.flush.is_empty()),
             ("connections", self.connections.is_empty()),
             ("size_bytes", self.size_bytes.is_empty()),
+            ("beside", self.beside.is_empty()),
         ];
         match lists.iter().find(|(_, empty)| *empty) {
             Some((name, _)) => Err(format!("{name} is empty: list at least one value, or leave it out")),
@@ -237,79 +256,96 @@ impl Scenario {
         }
     }
 
-    fn cells(&self, servers: &[String]) -> Vec<Cell> {
-        let mut cells = Vec::new();
-        for shape in self.shapes() {
-            cells.extend(
-                servers.iter().filter(|server| self.asks(server)).map(|server| self.cell(server, shape)),
-            );
+    /// Who sets the pace: the study, the capture, backpressure, the client or the search.
+    fn check_pace(&self, has_feed: bool) -> Result<(), String> {
+        let recorded = self.arrival == Arrival::Recorded;
+        if recorded && !has_feed {
+            return Err("arrival is recorded, and the study has no feed: name a capture with feed".into());
         }
-        cells
+        if recorded && self.rate_per_s > 0.0 {
+            return Err("arrival is recorded, so the capture sets the pace: leave rate_per_s out".into());
+        }
+        let is_load = self.kind == ScenarioKind::Load;
+        if is_load != !self.rates_per_s.is_empty() {
+            return Err("a load scenario, and no other, has rates_per_s".into());
+        }
+        if let Some(rate) = self.rates_per_s.iter().find(|rate| !(rate.is_finite() && **rate > 0.0)) {
+            return Err(format!("rates_per_s holds {rate}: each entry is above 0"));
+        }
+        let paced = matches!(
+            self.kind,
+            ScenarioKind::Latency | ScenarioKind::Scaling | ScenarioKind::Relay | ScenarioKind::Ping
+        );
+        if paced && !recorded && self.rate_per_s == 0.0 {
+            return Err(format!("a {} scenario needs rate_per_s above 0", self.kind));
+        }
+        if !paced && self.kind != ScenarioKind::Echo && self.rate_per_s > 0.0 {
+            let why = match self.kind {
+                ScenarioKind::Throughput => "is a flood",
+                ScenarioKind::Load => "has rates_per_s",
+                ScenarioKind::Capacity => "searches for the rate",
+                _ => "goes as fast as the server does",
+            };
+            return Err(format!("a {} scenario {why}: leave rate_per_s out", self.kind));
+        }
+        Ok(())
     }
 
-    /// Every combination of the lists, the last list's entries side by side.
-    fn shapes(&self) -> Vec<Shape> {
-        let mut shapes = Vec::new();
-        for &lane in &self.lanes {
-            for &idle in &self.idle {
-                for &client in &self.clients {
-                    for &encoding in &self.encodings {
-                        for &flush in &self.flush {
-                            for &connections in &self.connections {
-                                for &size_bytes in &self.size_bytes {
-                                    shapes.push(Shape {
-                                        lane,
-                                        idle,
-                                        client,
-                                        encoding,
-                                        flush,
-                                        connections,
-                                        size_bytes,
-                                    });
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        shapes
+    /// Question by question, each of all servers.
+    fn cells(&self, servers: &[String]) -> Vec<Cell> {
+        let of_servers: Vec<Vec<Cell>> =
+            servers.iter().filter(|server| self.asks(server)).map(|server| self.of_server(server)).collect();
+        let questions = of_servers.first().map_or(0, Vec::len);
+        (0..questions).flat_map(|at| of_servers.iter().map(move |cells| cells[at].clone())).collect()
+    }
+
+    /// The cells of one server: every combination of the lists, the last list's entries side by side.
+    fn of_server(&self, server: &str) -> Vec<Cell> {
+        let rates = if self.rates_per_s.is_empty() { &[self.rate_per_s][..] } else { &self.rates_per_s };
+        let mut cells = vec![Cell {
+            scenario: self.name.clone(),
+            kind: self.kind,
+            server: server.into(),
+            lane: Lane::Default,
+            client: Client::Probe,
+            wait: self.wait,
+            idle: Idle::Sleep,
+            encoding: Encoding::Binary,
+            flush: Flush::Each,
+            arrival: self.arrival,
+            connections: 1,
+            rate_per_s: self.rate_per_s,
+            size_bytes: 0,
+            beside: Disturbance::Nothing,
+        }];
+        vary(&mut cells, &self.lanes, |cell, lane| cell.lane = lane);
+        vary(&mut cells, &self.idle, |cell, idle| cell.idle = idle);
+        vary(&mut cells, &self.clients, |cell, client| cell.client = client);
+        vary(&mut cells, &self.encodings, |cell, encoding| cell.encoding = encoding);
+        vary(&mut cells, &self.flush, |cell, flush| cell.flush = flush);
+        vary(&mut cells, &self.connections, |cell, connections| cell.connections = connections);
+        vary(&mut cells, rates, |cell, rate| cell.rate_per_s = rate);
+        vary(&mut cells, &self.size_bytes, |cell, bytes| cell.size_bytes = bytes);
+        vary(&mut cells, &self.beside, |cell, beside| cell.beside = beside);
+        cells
     }
 
     fn asks(&self, server: &str) -> bool {
         self.servers.is_empty() || self.servers.iter().any(|name| name == server)
     }
-
-    fn cell(&self, server: &str, shape: Shape) -> Cell {
-        let Shape { lane, idle, client, encoding, flush, connections, size_bytes } = shape;
-        Cell {
-            scenario: self.name.clone(),
-            kind: self.kind,
-            server: server.into(),
-            lane,
-            client,
-            wait: self.wait,
-            idle,
-            encoding,
-            flush,
-            arrival: self.arrival,
-            connections,
-            rate_per_s: self.rate_per_s,
-            size_bytes,
-        }
-    }
 }
 
-/// One combination of a scenario's lists.
-#[derive(Clone, Copy)]
-struct Shape {
-    lane: Lane,
-    idle: Idle,
-    client: Client,
-    encoding: Encoding,
-    flush: Flush,
-    connections: u32,
-    size_bytes: u64,
+/// Turns each cell into one for each value.
+fn vary<T: Copy>(cells: &mut Vec<Cell>, values: &[T], set: impl Fn(&mut Cell, T)) {
+    let one = |cell: &Cell, value| {
+        let mut cell = cell.clone();
+        set(&mut cell, value);
+        cell
+    };
+    *cells = cells
+        .iter()
+        .flat_map(|cell| values.iter().map(|&value| one(cell, value)).collect::<Vec<_>>())
+        .collect();
 }
 
 #[cfg(test)]
@@ -351,6 +387,33 @@ mod tests {
             let refusal = read(more).unwrap_err();
             assert!(refusal.contains(words), "{more:?}: {refusal}");
         }
+    }
+
+    #[test]
+    fn each_rate_of_a_load_is_a_question_and_each_disturbance_of_a_relay() {
+        let of = |more: &str, kind: &str| {
+            let text = read("rate_per_s = 5\n").unwrap().to_toml();
+            let study = Study::from_toml(
+                &text
+                    .replace("latency", kind)
+                    .replace("rate_per_s = 5.0\n", more)
+                    .replace("beside = [\"nothing\"]\n", ""),
+            );
+            study.map(|study| study.cells(&["a".into()], |_| true)).map_err(|cause| cause.to_string())
+        };
+        let questions = |cells: Vec<Cell>| cells.iter().map(Cell::question).collect::<Vec<_>>();
+        assert_eq!(
+            questions(of("rates_per_s = [10, 2000]\n", "load").unwrap()),
+            ["s binary each ×1 10/s", "s binary each ×1 2000/s"]
+        );
+        assert_eq!(
+            questions(of("rate_per_s = 5\nbeside = ['nothing', 'churn']\n", "relay").unwrap()),
+            ["s binary each ×1", "s binary each ×1 beside churn"]
+        );
+        assert!(of("rate_per_s = 5\nbeside = ['churn']\n", "latency").unwrap_err().contains("only a relay"));
+        assert!(of("rate_per_s = 5\n", "load").unwrap_err().contains("has rates_per_s"));
+        assert!(of("\n", "capacity").unwrap_err().contains("has p99_us or p999_us"));
+        assert!(of("p99_us = 500\n", "capacity").is_ok());
     }
 
     #[test]

@@ -120,7 +120,7 @@ fn schedule(cell: &Cell, completed: &Completed) -> Option<Audit> {
 fn clock(cell: &Cell, completed: &Completed, context: &Context) -> Audit {
     let negative: u64 = completed.values().map(|seen| seen.negative).sum();
     // A round trip and a rate are told by the client's clock alone.
-    let one_way = matches!(cell.kind, ScenarioKind::Latency | ScenarioKind::Scaling);
+    let one_way = cell.kind.is_paced();
     let backwards = context.clocks.filter(|_| one_way).map_or(0, |clocks| clocks.backwards);
     let figure = negative + backwards;
     Audit { check: Check::Clock, figure: figure as f64, held: figure == 0 }

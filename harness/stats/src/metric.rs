@@ -186,15 +186,19 @@ impl Metric {
     /// The metrics that decide a question of this kind, where `has` tells whether all that is compared has a metric.
     pub fn deciding_where(kind: ScenarioKind, has: impl FnOnce(Metric) -> bool) -> &'static [Metric] {
         let (cleaned, raw): (&[Metric], &[Metric]) = match kind {
-            ScenarioKind::Latency | ScenarioKind::Scaling => (
+            ScenarioKind::Latency | ScenarioKind::Scaling | ScenarioKind::Relay => (
                 &[Metric::DeliveryCleanedP50, Metric::DeliveryCleanedP99, Metric::DeliveryCleanedP999],
                 &[Metric::DeliveryP50, Metric::DeliveryP99],
             ),
+            ScenarioKind::Load => return &[Metric::ResponseP50, Metric::ResponseP99],
+            ScenarioKind::Ping => return &[Metric::RoundTripP50, Metric::RoundTripP99],
             ScenarioKind::Echo => (
                 &[Metric::RoundTripCleanedP50, Metric::MessagesPerS],
                 &[Metric::RoundTripP50, Metric::MessagesPerS],
             ),
-            ScenarioKind::Throughput => return &[Metric::MessagesPerS],
+            ScenarioKind::Throughput | ScenarioKind::Capacity | ScenarioKind::Connect => {
+                return &[Metric::MessagesPerS];
+            }
         };
         if has(cleaned[0]) { cleaned } else { raw }
     }

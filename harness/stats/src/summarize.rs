@@ -116,7 +116,7 @@ fn summarize(
     }
     let total = |count: fn(&Observation) -> u64| completed.values().map(|seen| count(seen)).sum();
     let (main, cleaned) = match cell.kind {
-        ScenarioKind::Echo => (Latency::RoundTrip, Latency::RoundTripCleaned),
+        ScenarioKind::Echo | ScenarioKind::Ping => (Latency::RoundTrip, Latency::RoundTripCleaned),
         _ => (Latency::Delivery, Latency::DeliveryCleaned),
     };
     let rate = |metric| estimates.get(&metric).map(|rate: &Estimate| rate.estimate);

@@ -183,8 +183,6 @@ fn observation(received: u64, window: Duration, slower_ns: u64) -> Observation {
         lag_ns: Distribution::of(&histogram),
         delivery_ns: Distribution::of(&histogram),
         response_ns: Distribution::of(&histogram),
-        round_trip_ns: None,
-        server_usage: None,
         client_usage: Some(Usage {
             interval_ns: window.as_nanos() as u64,
             cpu_user_ns: 1000,
@@ -197,12 +195,7 @@ fn observation(received: u64, window: Duration, slower_ns: u64) -> Observation {
             involuntary_switches: 0,
             threads: 1,
         }),
-        usage_samples: None,
-        lag_cleaned_ns: None,
-        delivery_cleaned_ns: None,
-        round_trip_cleaned_ns: None,
-        client_hiccups: None,
-        server_hiccups: None,
+        ..Observation::default()
     }
 }
 

@@ -100,7 +100,7 @@ fn apply(study: &mut Study, args: &RunArgs) -> anyhow::Result<()> {
 }
 
 /// Puts a capture in the place of the generated feed: paced ticks come at the recorded gaps, at least once through the
-/// capture; floods repeat its payloads. Echo has no feed.
+/// capture; all others repeat its payloads. What the client sends has no feed.
 fn replay(study: &mut Study, path: &Path, speed: f64) -> anyhow::Result<()> {
     let capture = feed::read(path)?;
     let path = path.canonicalize().with_context(|| format!("failed to open `{}`", path.display()))?;
@@ -108,9 +108,9 @@ fn replay(study: &mut Study, path: &Path, speed: f64) -> anyhow::Result<()> {
     study.feed = Some(path.to_owned());
     study.speed = speed;
     let span_ms = (capture.span_ns() as f64 / speed / 1e6).ceil() as u64;
-    for scenario in study.scenarios.iter_mut().filter(|scenario| scenario.kind != ScenarioKind::Echo) {
+    for scenario in study.scenarios.iter_mut().filter(|scenario| scenario.kind.has_feed()) {
         scenario.size_bytes = vec![0];
-        if scenario.kind != ScenarioKind::Throughput {
+        if matches!(scenario.kind, ScenarioKind::Latency | ScenarioKind::Scaling) {
             scenario.arrival = Arrival::Recorded;
             scenario.rate_per_s = 0.0;
             scenario.window_ms = scenario.window_ms.max(span_ms);

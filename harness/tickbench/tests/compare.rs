@@ -123,15 +123,9 @@ fn observation(center: f64, random: &mut Random) -> Observation {
         lag_ns: distribution.clone(),
         delivery_ns: distribution.clone(),
         response_ns: distribution,
-        round_trip_ns: None,
-        lag_cleaned_ns: None,
-        delivery_cleaned_ns: None,
-        round_trip_cleaned_ns: None,
-        client_hiccups: None,
-        server_hiccups: None,
         server_usage: Some(usage),
         client_usage: Some(usage),
-        usage_samples: None,
+        ..Observation::default()
     }
 }
 

@@ -50,9 +50,13 @@ pub(crate) fn execute(
         return failed(Stage::Measure, "no message for 2,000 ms: the server was killed by signal 9");
     }
     let observation = match cell.kind {
-        ScenarioKind::Latency | ScenarioKind::Scaling => paced(cell, scenario, weather, random),
-        ScenarioKind::Throughput => flood(cell, scenario, weather, random),
-        ScenarioKind::Echo => echo(cell, scenario, weather, random),
+        ScenarioKind::Latency | ScenarioKind::Scaling | ScenarioKind::Load | ScenarioKind::Relay => {
+            paced(cell, scenario, weather, random)
+        }
+        ScenarioKind::Throughput | ScenarioKind::Capacity | ScenarioKind::Connect => {
+            flood(cell, scenario, weather, random)
+        }
+        ScenarioKind::Echo | ScenarioKind::Ping => echo(cell, scenario, weather, random),
     };
     (Outcome::Completed, Some(observation))
 }
@@ -168,18 +172,10 @@ fn seen(
         bytes_per_s: messages_per_s * bytes,
         reads,
         connect_ns: 90_000 * u64::from(cell.connections) + random.u64(0..60_000),
-        lag_ns: None,
-        delivery_ns: None,
-        response_ns: None,
-        round_trip_ns: None,
-        lag_cleaned_ns: None,
-        delivery_cleaned_ns: None,
-        round_trip_cleaned_ns: None,
-        client_hiccups: None,
-        server_hiccups: None,
         usage_samples: Some(samples(elapsed_ns, server_share, client_share, rss)),
         server_usage: Some(server),
         client_usage: Some(client),
+        ..Observation::default()
     }
 }
 

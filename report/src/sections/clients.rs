@@ -47,7 +47,7 @@ fn same_work(instrument: &Cell, usual: &Cell) -> bool {
 
 fn row(run: &Run, table: &mut Table, cell: &CellSummary) -> Vec<String> {
     let quantiles = match cell.cell.kind {
-        ScenarioKind::Echo => [Metric::RoundTripP50, Metric::RoundTripP99],
+        ScenarioKind::Echo | ScenarioKind::Ping => [Metric::RoundTripP50, Metric::RoundTripP99],
         _ => [Metric::DeliveryP50, Metric::DeliveryP99],
     };
     let [p50, p99] = quantiles.map(|metric| match cell.figure(metric) {

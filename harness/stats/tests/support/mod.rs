@@ -36,18 +36,9 @@ pub(crate) fn rate(messages_per_s: f64) -> Observation {
         bytes_per_s: 48.0 * messages_per_s,
         reads: 5,
         connect_ns: 1_000,
-        lag_ns: None,
-        delivery_ns: None,
-        response_ns: None,
-        round_trip_ns: None,
         server_usage: Some(usage(0.99)),
         client_usage: Some(usage(0.5)),
-        usage_samples: None,
-        lag_cleaned_ns: None,
-        delivery_cleaned_ns: None,
-        round_trip_cleaned_ns: None,
-        client_hiccups: None,
-        server_hiccups: None,
+        ..Observation::default()
     }
 }
 

@@ -189,6 +189,7 @@ impl Columns {
         self.whole("size_bytes", "B", "what each message is padded to; 0 for none", |m| {
             Some(m.cell.size_bytes)
         });
+        self.text("beside", "what goes on beside the measured stream", |m| Some(m.cell.beside.to_string()));
     }
 
     fn counts(&mut self) {
