@@ -101,6 +101,7 @@ fn summed(cell: Cell, iterations: usize, figures: &[(Metric, f64)], series: Seri
             .map(|(metric, figure)| (*metric, around(*figure)))
             .collect::<BTreeMap<_, _>>(),
         merged: BTreeSet::new(),
+        blocks: BTreeMap::new(),
         audits: Vec::new(),
         ceiling_share: None,
         series,

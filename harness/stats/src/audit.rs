@@ -1,13 +1,12 @@
 //! What must hold of a row before its figures are believed.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use tickbench_record::{Arrival, Cell, ScenarioKind};
 
 use crate::executions::Executions;
-use crate::figure::{Completed, by_iteration};
+use crate::figure::Completed;
 use crate::resample::{median, median_of};
+use crate::values::Values;
 use crate::{CellSummary, Context, Metric, holm, trend};
 
 /// How far throughput × round trip may be from the connections of a closed loop.
@@ -132,7 +131,7 @@ pub(crate) fn drifts(executions: &[Executions], deciding: &[Option<Metric>]) -> 
     let trends: Vec<Option<(f64, f64)>> = executions
         .iter()
         .zip(deciding)
-        .map(|(one, metric)| trend_over(&by_iteration((*metric)?, &one.completed)?))
+        .map(|(one, metric)| trend_over(&Values::by_iteration((*metric)?, &one.completed)?))
         .collect();
     let p: Vec<f64> = trends.iter().flatten().map(|(_, p)| *p).collect();
     let mut corrected = holm::corrected(&p).into_iter();
@@ -141,10 +140,10 @@ pub(crate) fn drifts(executions: &[Executions], deciding: &[Option<Metric>]) -> 
 }
 
 /// The drift over the whole run as a share of the median, and the p of there being none.
-fn trend_over(series: &BTreeMap<u32, f64>) -> Option<(f64, f64)> {
+fn trend_over(values: &Values) -> Option<(f64, f64)> {
     let points: Vec<(f64, f64)> =
-        series.iter().map(|(&iteration, &value)| (f64::from(iteration), value)).collect();
-    let values: Vec<f64> = series.values().copied().collect();
+        values.by_place.iter().map(|(&iteration, &value)| (f64::from(iteration), value)).collect();
+    let values = values.numbers();
     let span = points.last()?.0 - points.first()?.0;
     let drift = trend::slope(&points)? * span / median(&values)?;
     drift.is_finite().then(|| (drift, trend::p_two_sided(&values)))

@@ -5,10 +5,11 @@ use tickbench_record::{Cell, DistributionError, Measurement, ScenarioKind, Study
 use crate::between::TwoTables;
 use crate::compare::{normal_p, ratio};
 use crate::executions::{self, Executions};
-use crate::figure::{Completed, Figure, by_iteration, merge, merged_figure, values};
+use crate::figure::{Completed, Figure, merge, merged_figure, values};
 use crate::metric::Source;
 use crate::parallel::on_all_cores;
 use crate::resample::{Tables, median};
+use crate::values::Values;
 use crate::{Between, Estimate, FAMILY_ERROR, Metric, SERVER_BUSY, SummaryError, Verdict, holm};
 
 /// The records of one of the runs.
@@ -27,7 +28,7 @@ pub struct Change {
     pub cell: Cell,
     /// What is compared.
     pub metric: Metric,
-    /// The figure in the earlier run: the median over iterations, or the quantile of all of them merged.
+    /// The figure in the earlier run: the median over iterations or blocks of them, or the quantile of all of them merged.
     pub before: f64,
     /// The same in the later run.
     pub after: f64,
@@ -201,12 +202,28 @@ impl<'a> Figures<'a> {
         }
     }
 
-    /// One value an iteration, where the metric can be told so.
-    fn values(&self, metric: Metric) -> Option<Vec<f64>> {
-        let own = by_iteration(metric, &self.own)?;
-        let Some(floor) = &self.floor else { return Some(own.into_values().collect()) };
-        let floor = by_iteration(metric, floor)?;
-        Some(own.iter().filter_map(|(at, own)| Some(own / floor.get(at)?)).collect())
+    /// One value an iteration or block, where the metric can be told so.
+    fn values(&self, metric: Metric) -> Result<Option<Vec<f64>>, DistributionError> {
+        let Some(own) = self.told(metric, &self.own)? else { return Ok(None) };
+        let Some(floor) = &self.floor else { return Ok(Some(own.numbers())) };
+        let Some(of_floor) = self.told(metric, floor)? else { return Ok(None) };
+        let over = |own: &Values, floor: &Values| {
+            let of_floor = |place, own: &f64| Some(own / floor.by_place.get(place)?);
+            own.by_place.iter().filter_map(|(place, own)| of_floor(place, own)).collect()
+        };
+        if own.iterations_each == of_floor.iterations_each {
+            return Ok(Some(over(&own, &of_floor)));
+        }
+        let length = own.iterations_each.max(of_floor.iterations_each);
+        let longer = |completed| Values::by_blocks_of(length, metric, completed);
+        Ok(longer(&self.own)?.zip(longer(floor)?).map(|(own, floor)| over(&own, &floor)))
+    }
+
+    fn told(&self, metric: Metric, completed: &Completed) -> Result<Option<Values>, DistributionError> {
+        match self.kind {
+            ScenarioKind::Throughput => Ok(Values::by_iteration(metric, completed)),
+            _ => Values::of(metric, completed),
+        }
     }
 
     /// The quantile of all iterations merged. The far tail of a flood is that of full buffers, and nobody's figure.
@@ -238,7 +255,7 @@ impl Pair<'_> {
         if self.then.own.is_empty() || self.now.own.is_empty() {
             return Ok(None);
         }
-        if let Some((before, after)) = self.then.values(metric).zip(self.now.values(metric)) {
+        if let Some((before, after)) = self.then.values(metric)?.zip(self.now.values(metric)?) {
             let between = Between::with(&before, &after, tables);
             let medians = median(&before).zip(median(&after));
             return Ok(medians.zip(between).map(|((before, after), between)| (before, after, between)));

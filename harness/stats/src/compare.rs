@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use tickbench_record::{CONTROL, Cell, DistributionError};
 
 use crate::executions::Executions;
-use crate::figure::{Completed, Figure, by_iteration, merge, merged_figure};
+use crate::figure::{Completed, Figure, merge, merged_figure};
 use crate::holm;
 use crate::metric::Source;
 use crate::pair::Paired;
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;
+use crate::summarize::Tail;
+use crate::values::Values;
 use crate::{CellSummary, Comparison, Estimate, Floor, Metric, Verdict};
 
 /// The chance of even one false verdict among the comparisons of a scenario.
@@ -20,8 +22,8 @@ pub const FAMILY_ERROR: f64 = 0.05;
 pub(crate) struct Contender<'a> {
     pub(crate) executions: &'a Executions<'a>,
     pub(crate) cell: &'a CellSummary,
-    /// The figures of merged quantiles, as the summary made them over all of the cell's iterations.
-    pub(crate) merged: &'a BTreeMap<Metric, Figure>,
+    /// The quantiles that single iterations do not tell, as the summary made them over all of the cell's iterations.
+    pub(crate) tails: &'a BTreeMap<Metric, Tail>,
 }
 
 /// Compares every two servers that were asked the same, on the metrics that decide the question, and each control with its
@@ -132,38 +134,32 @@ fn floor_of(floors: &[Floor], scenario: &str, metric: Metric) -> Option<f64> {
 struct Side<'a> {
     cell: &'a Cell,
     completed: Completed<'a>,
-    /// Where the metric can be told iteration by iteration.
-    series: Option<Values>,
-    /// The quantile of all iterations merged, where that is at hand.
+    /// Where the metric can be told by iteration or block.
+    series: Option<Series>,
+    /// The quantile of all iterations merged, where it is told by that.
     merged: Option<&'a Figure>,
 }
 
-/// One value an iteration, and their median.
-struct Values {
-    iterations: Vec<u32>,
-    values: Vec<f64>,
+/// The values of one side, and their median.
+struct Series {
+    values: Values,
     median: Figure,
 }
 
-impl Values {
-    fn of(series: BTreeMap<u32, f64>, tables: &Tables) -> Option<Values> {
-        let (iterations, values): (Vec<u32>, Vec<f64>) = series.into_iter().unzip();
-        let median = Figure::paired(&values, tables)?;
-        Some(Values { iterations, values, median })
+impl Series {
+    fn of(values: Values, tables: &Tables) -> Option<Series> {
+        let median = Figure::paired(&values.numbers(), tables)?;
+        Some(Series { values, median })
     }
 
-    /// Those of the iterations that `other` has too.
-    fn shared_with(&self, other: &Values, tables: &Tables) -> Option<Values> {
-        let all = self.iterations.iter().copied().zip(self.values.iter().copied());
-        Values::of(all.filter(|(at, _)| other.iterations.binary_search(at).is_ok()).collect(), tables)
-    }
-
-    /// How two differ, by the iterations that both have.
-    fn paired_with(&self, other: &Values, tables: &Tables) -> Option<Paired> {
-        if self.iterations != other.iterations {
-            return self.shared_with(other, tables)?.paired_with(&other.shared_with(self, tables)?, tables);
+    /// How two differ, by the places that both have.
+    fn paired_with(&self, other: &Series, tables: &Tables) -> Option<Paired> {
+        if self.values.by_place.keys().ne(other.values.by_place.keys()) {
+            let shared = [self.values.shared_with(&other.values), other.values.shared_with(&self.values)];
+            let [one, other] = shared.map(|values| Series::of(values, tables));
+            return one?.paired_with(&other?, tables);
         }
-        Paired::with((&self.values, &self.median), (&other.values, &other.median))
+        Paired::with((&self.values.numbers(), &self.median), (&other.values.numbers(), &other.median))
     }
 }
 
@@ -171,8 +167,24 @@ impl<'a> Side<'a> {
     /// All iterations of a contender.
     fn whole(one: &Contender<'a>, metric: Metric, tables: &Tables) -> Side<'a> {
         let completed = one.executions.completed.clone();
-        let series = by_iteration(metric, &completed).and_then(|series| Values::of(series, tables));
-        Side { cell: &one.cell.cell, completed, series, merged: one.merged.get(&metric) }
+        let (values, merged) = match one.tails.get(&metric) {
+            Some(Tail::Merged(figure)) => (None, Some(figure)),
+            Some(Tail::Blocks(values)) => (Some(values.clone()), None),
+            None => (Values::by_iteration(metric, &completed), None),
+        };
+        let series = values.and_then(|values| Series::of(values, tables));
+        Side { cell: &one.cell.cell, completed, series, merged }
+    }
+
+    /// Told by longer blocks.
+    fn by_blocks_of(
+        &self,
+        length: u32,
+        metric: Metric,
+        tables: &Tables,
+    ) -> Result<Option<Series>, DistributionError> {
+        let values = Values::by_blocks_of(length, metric, &self.completed)?;
+        Ok(values.and_then(|values| Series::of(values, tables)))
     }
 }
 
@@ -192,8 +204,16 @@ fn told(
     other: &Side,
     tables: &Tables,
 ) -> Result<Option<Told>, DistributionError> {
-    if let (Some(one), Some(other)) = (&one.series, &other.series) {
-        let paired = one.paired_with(other, tables);
+    if let (Some(series), Some(of_other)) = (&one.series, &other.series) {
+        let [length, of_others] = [series, of_other].map(|series| series.values.iterations_each);
+        let paired = if length == of_others {
+            series.paired_with(of_other, tables)
+        } else {
+            let length = length.max(of_others);
+            let longer = [one, other].map(|side| side.by_blocks_of(length, metric, tables));
+            let [one, other] = longer;
+            one?.zip(other?).and_then(|(one, other)| one.paired_with(&other, tables))
+        };
         return Ok(paired.map(|Paired { ratio, p, shift, cliffs_delta }| Told {
             ratio,
             p,

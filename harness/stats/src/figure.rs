@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tickbench_record::{DistributionError, Observation, samples_needed};
+use tickbench_record::{DistributionError, Observation};
 
 use crate::merged::Merged;
 use crate::metric::{Latency, Source};
@@ -32,23 +32,6 @@ impl Figure {
         let finite = [self.value, low, high].iter().all(|number| number.is_finite());
         finite.then_some(Estimate { estimate: self.value, low, high, iterations })
     }
-}
-
-/// The metric of each iteration that has it, where it can be told iteration by iteration; a quantile can where most iterations have
-/// the samples that it needs. One iteration in which the machine stood still holds fewer, or none; it counts as what it is, one
-/// bad observation of many. Merged with the others, its late messages would be the whole tail.
-pub(crate) fn by_iteration(metric: Metric, completed: &Completed) -> Option<BTreeMap<u32, f64>> {
-    let of = |seen: &Observation| match metric.source() {
-        Source::Quantile(latency, quantile) => {
-            let figure = latency.of(seen).filter(|figure| figure.count > 0)?;
-            Some((quantile.of(figure) as f64, figure.count >= samples_needed(quantile.q())))
-        }
-        Source::Value(value) => value(seen).map(|value| (value, true)),
-    };
-    let all: Vec<(u32, (f64, bool))> =
-        completed.iter().filter_map(|(&iteration, seen)| Some((iteration, of(seen)?))).collect();
-    let enough = all.iter().filter(|(_, (_, enough))| *enough).count();
-    (2 * enough > completed.len()).then(|| all.into_iter().map(|(at, (value, _))| (at, value)).collect())
 }
 
 /// The metric of each iteration that has it, in order.

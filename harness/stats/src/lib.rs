@@ -2,9 +2,10 @@
 //!
 //! The iteration is the unit of statistics. An iteration's quantiles are one observation, and a cell's estimate is their
 //! median with a 95 % percentile interval from 2,000 resamples of the iterations. Where single iterations hold too few
-//! samples for a quantile, as they often do for p99.9, the histograms of all iterations are merged and the quantile is
-//! that of the merged histogram; its interval comes from merging anew the iterations of each resample. A quantile that
-//! even all samples together do not support is absent.
+//! samples for a quantile, as they often do for p99.9, blocks of consecutive iterations that hold enough are merged, and take
+//! their place. Where that would leave too few blocks, all iterations are merged and the quantile is that of the merged
+//! histogram; its interval comes from merging anew the iterations of each resample. A quantile that even all samples together
+//! do not support is absent.
 //!
 //! # `summary.json`
 //!
@@ -12,7 +13,8 @@
 //! `delivery_cleaned_p99`.
 //!
 //! - `cells`: each with its `cell`, `completed`, `failures`, counts of messages, `estimates` by metric
-//!   (`{"estimate", "low", "high", "iterations"}`), the metrics that are of `merged` samples, its `audits`
+//!   (`{"estimate", "low", "high", "iterations"}`), the metrics that are of `merged` samples, those that are told by `blocks` with
+//!   the iterations of a block, its `audits`
 //!   (`{"check", "figure", "held"}`) and its `ceiling_share` (`null` where no ceiling was measured). Cells whose `server` ends in
 //!   `#control` are second runs of the server before the `#`.
 //! - `comparisons`: each pair of servers of a question, on the metrics that decide it: `ratio` with its interval, `p`, `shift`,
@@ -45,6 +47,7 @@ mod summarize;
 mod summary;
 mod trend;
 mod usage;
+mod values;
 
 #[cfg(test)]
 mod oracle;

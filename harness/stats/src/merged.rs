@@ -42,6 +42,11 @@ impl Merged {
         self.samples.iter().sum()
     }
 
+    /// Samples where each iteration counts so many times.
+    pub(crate) fn weighted_count(&self, weight: impl Fn(usize) -> u64) -> u64 {
+        self.samples.iter().enumerate().map(|(at, &samples)| weight(at) * samples).sum()
+    }
+
     /// The quantile of all samples, or `None` where they are too few for it.
     pub(crate) fn quantile(&self, q: f64) -> Option<u64> {
         let enough = self.count() >= samples_needed(q);
@@ -80,7 +85,7 @@ impl Merged {
 
     /// The quantile where each iteration counts so many times.
     pub(crate) fn weighted_quantile(&self, q: f64, weight: impl Fn(usize) -> u64) -> Option<u64> {
-        let total: u64 = self.samples.iter().enumerate().map(|(at, &samples)| weight(at) * samples).sum();
+        let total = self.weighted_count(&weight);
         let above = total.checked_sub(rank(q, total))?;
         let mut passed = 0;
         let reached = self.shares.iter().find(|share| {

@@ -11,6 +11,7 @@ use crate::merged::{MERGED_RESAMPLES, Merged};
 use crate::random::SplitMix64;
 use crate::resample::{Tables, interval, median};
 use crate::signed_rank;
+use crate::values::{blocks, length_for};
 
 /// Studies that are drawn: a share of 0.9 of them is known to ± 0.04.
 pub const STUDIES: usize = 200;
@@ -28,7 +29,7 @@ pub struct Detection {
 
 /// How surely the quantile `q` of `one` is found to be above that of `other`, in studies of as many iterations. Both are given by
 /// iteration; `read` reads the quantile from an iteration. It is judged as in a comparison: by iteration where the typical one holds
-/// enough samples for it, else by all iterations merged. `None` where even those are too few.
+/// enough samples for it, else by blocks of iterations, else by all of them merged. `None` where even those are too few.
 ///
 /// # Errors
 /// Where a histogram cannot be read.
@@ -54,14 +55,23 @@ pub fn detection(
         let values = |series: &[&Distribution]| -> Vec<f64> {
             series.iter().map(|figure| read(figure) as f64).collect()
         };
-        return Ok(by_iteration(&values(one), &values(other), seed));
+        return Ok(by_values(&values(one), &values(other), seed));
     }
     let merged = |series: &[&Distribution]| Merged::of(series.iter().map(|figure| Some(*figure)));
-    Ok(by_merging(q, &merged(one)?, &merged(other)?, one.len(), seed))
+    let (of_one, of_other) = (merged(one)?, merged(other)?);
+    let length = |series: &[&Distribution]| length_for(q, series.iter().map(|figure| figure.count).collect());
+    if let Some((a, b)) = length(one).zip(length(other)) {
+        let places: Vec<u32> = (0..one.len() as u32).map(|iteration| iteration / a.max(b)).collect();
+        let (one, other) = (blocks(&places, q, &of_one), blocks(&places, q, &of_other));
+        let pairs = one.iter().filter_map(|(place, one)| Some((*one, *other.get(place)?)));
+        let (one, other): (Vec<f64>, Vec<f64>) = pairs.unzip();
+        return Ok(by_values(&one, &other, seed));
+    }
+    Ok(by_merging(q, &of_one, &of_other, one.len(), seed))
 }
 
 /// As [`Paired`](crate::Paired) judges, and no more of it than the verdict takes.
-fn by_iteration(one: &[f64], other: &[f64], seed: u64) -> Option<Detection> {
+fn by_values(one: &[f64], other: &[f64], seed: u64) -> Option<Detection> {
     let resamples = Tables::new(seed).over(one.len());
     let found = share_of_studies(one.len(), seed, |drawn| {
         let of = |values: &[f64]| -> Vec<f64> { drawn.iter().map(|&at| values[at]).collect() };
@@ -158,15 +168,22 @@ mod tests {
             };
             let paired = crate::Paired::of(&p50(&one), &p50(&other), 3).unwrap();
             assert_eq!(paired.p < FAMILY_ERROR && paired.ratio.low > 1.0, higher);
-            assert_eq!(by_iteration(&p50(&one), &p50(&other), 3).unwrap().found, f64::from(u8::from(higher)));
+            assert_eq!(by_values(&p50(&one), &p50(&other), 3).unwrap().found, f64::from(u8::from(higher)));
         }
     }
 
     #[test]
-    fn a_tail_that_no_iteration_holds_is_judged_by_all_of_them_merged() {
+    fn a_tail_that_no_iteration_holds_is_judged_by_all_of_them_merged_or_by_blocks() {
         let p999: fn(&Distribution) -> u64 = |figure| figure.p999;
-        assert!(found(0.999, p999, [300, 0]).found > 0.99);
-        assert!(found(0.999, p999, [0, 0]).found < 0.5);
+        for each in [400, 2_000] {
+            let found = |ns: u64| {
+                let (one, other) = (series(ns, each, 1), series(0, each, 2));
+                let (one, other): (Vec<_>, Vec<_>) = (one.iter().collect(), other.iter().collect());
+                detection(0.999, p999, &one, &other, 3).unwrap().unwrap().found
+            };
+            assert_eq!(length_for(0.999, vec![each; 60]), (each == 2_000).then_some(3));
+            assert!(found(300) > 0.99 && found(0) < 0.5, "{each}");
+        }
         let few = series(0, 10, 1);
         let few: Vec<&Distribution> = few.iter().collect();
         assert_eq!(detection(0.999, p999, &few, &few, 3).unwrap(), None, "600 samples are too few");

@@ -8,11 +8,12 @@ use tickbench_record::{DistributionError, Measurement, Observation, ScenarioKind
 
 use crate::compare::Contender;
 use crate::executions::{self, Executions};
-use crate::figure::{Completed, Figure, by_iteration, median_estimate, merge, merged_figure};
+use crate::figure::{Completed, Figure, median_estimate, merge, merged_figure};
 use crate::merged::Merged;
 use crate::metric::{Latency, Source};
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;
+use crate::values::{Values, block_length};
 use crate::{CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, usage};
 
 /// Why measurements cannot be summed up.
@@ -64,14 +65,14 @@ impl Summary {
                 .map_err(|cause| SummaryError::Histogram { cell: cell.cell.to_string(), cause })
         });
         let summed = summed.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let (mut cells, merged): (Vec<CellSummary>, Vec<_>) = summed.into_iter().unzip();
+        let (mut cells, tails): (Vec<CellSummary>, Vec<_>) = summed.into_iter().unzip();
         let drifts = audit::drifts(&executions, &deciding(&cells));
         cells.iter_mut().zip(drifts).for_each(|(cell, drift)| cell.audits.extend(drift));
         let contenders: Vec<Contender> = executions
             .iter()
             .zip(&cells)
-            .zip(&merged)
-            .map(|((executions, cell), merged)| Contender { executions, cell, merged })
+            .zip(&tails)
+            .map(|((executions, cell), tails)| Contender { executions, cell, tails })
             .collect();
         let (comparisons, floors) = compare::all(&contenders, &tables)
             .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
@@ -87,29 +88,38 @@ fn deciding(cells: &[CellSummary]) -> Vec<Option<Metric>> {
     cells.iter().map(|cell| Metric::deciding(&asked(cell)).first().copied()).collect()
 }
 
-/// A cell's summary, and the figures of those quantiles that are of its merged samples.
+/// A cell's summary, and those quantiles that single iterations do not tell.
 fn summarize(
     executions: &Executions,
     context: &Context,
     tables: &Tables,
-) -> Result<(CellSummary, BTreeMap<Metric, Figure>), DistributionError> {
+) -> Result<(CellSummary, BTreeMap<Metric, Tail>), DistributionError> {
     let Executions { cell, completed, failures } = executions;
     let mut histograms = Histograms { completed, merged: BTreeMap::new() };
-    let (mut estimates, mut from_merged) = (BTreeMap::new(), BTreeMap::new());
+    let (mut estimates, mut tails) = (BTreeMap::new(), BTreeMap::new());
     // The latency of a flood is that of full buffers: nobody asks for its far tail, and its histograms are the widest.
     let flood = cell.kind == ScenarioKind::Throughput;
     for &metric in Metric::ALL {
-        let estimate = match (by_iteration(metric, completed), metric.source()) {
-            (Some(series), _) => median_estimate(series.into_values().collect(), tables),
+        let estimate = match (Values::by_iteration(metric, completed), metric.source()) {
+            (Some(values), _) => median_estimate(values.numbers(), tables),
             (None, Source::Value(_)) => None,
             (None, Source::Quantile(latency, quantile)) => {
-                if flood || histograms.samples(latency) < samples_needed(quantile.q()) {
+                let q = quantile.q();
+                if flood || histograms.samples(latency) < samples_needed(q) {
                     continue;
                 }
-                let figure = merged_figure(quantile.q(), histograms.of(latency)?, completed.len(), tables);
-                let estimate = figure.as_ref().and_then(|figure| figure.estimate(completed.len()));
-                from_merged.extend(figure.map(|figure| (metric, figure)));
-                estimate
+                let merged = histograms.of(latency)?;
+                if let Some(length) = block_length(metric, completed) {
+                    let values = Values::in_merged(length, q, completed, merged);
+                    let estimate = median_estimate(values.numbers(), tables);
+                    tails.insert(metric, Tail::Blocks(values));
+                    estimate
+                } else {
+                    let figure = merged_figure(q, merged, completed.len(), tables);
+                    let estimate = figure.as_ref().and_then(|figure| figure.estimate(completed.len()));
+                    tails.extend(figure.map(|figure| (metric, Tail::Merged(figure))));
+                    estimate
+                }
             }
         };
         estimates.extend(estimate.map(|estimate| (metric, estimate)));
@@ -136,7 +146,11 @@ fn summarize(
         negative: total(|seen| seen.negative),
         received: total(|seen| seen.received),
         estimates,
-        merged: from_merged.keys().copied().collect(),
+        merged: tails.iter().filter(|(_, tail)| matches!(tail, Tail::Merged(_))).map(|(at, _)| *at).collect(),
+        blocks: tails
+            .iter()
+            .filter_map(|(metric, tail)| Some((*metric, tail.blocks()?.iterations_each)))
+            .collect(),
         audits: audit::of_cell(executions, context),
         ceiling_share,
         series: Series {
@@ -149,7 +163,24 @@ fn summarize(
             usage: usage::over_time(completed.values().copied()),
         },
     };
-    Ok((summary, from_merged))
+    Ok((summary, tails))
+}
+
+/// A quantile for which single iterations hold too few samples.
+pub(crate) enum Tail {
+    /// Told by blocks of iterations.
+    Blocks(Values),
+    /// Told by all iterations merged.
+    Merged(Figure),
+}
+
+impl Tail {
+    pub(crate) fn blocks(&self) -> Option<&Values> {
+        match self {
+            Tail::Blocks(values) => Some(values),
+            Tail::Merged(_) => None,
+        }
+    }
 }
 
 /// The merged histograms of a cell, each decoded when it is first needed.

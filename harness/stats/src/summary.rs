@@ -10,14 +10,14 @@ use crate::{Audit, Metric};
 /// A value with the interval in which it lies with 95 % confidence. Bootstrapped over iterations.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
-    /// The value: the median over iterations, or the quantile of all iterations' samples merged
-    /// ([`CellSummary::merged`] tells which).
+    /// The value: the median over iterations, or over blocks of them ([`CellSummary::blocks`]), or the quantile of all iterations'
+    /// samples merged ([`CellSummary::merged`]).
     pub estimate: f64,
     /// Lower end of the interval.
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
-    /// How many iterations it rests on.
+    /// How many iterations it rests on; where it is told by blocks of iterations ([`CellSummary::blocks`]), how many blocks.
     pub iterations: usize,
 }
 
@@ -42,9 +42,13 @@ pub struct CellSummary {
     pub received: u64,
     /// The figures that could be had. A metric that is absent could not.
     pub estimates: BTreeMap<Metric, Estimate>,
-    /// The quantiles for which single iterations hold too few samples: their estimates are those of the iterations'
+    /// The quantiles for which neither single iterations nor blocks of them hold enough samples: their estimates are those of the iterations'
     /// merged histogram, with the interval of resampled iterations. All others are medians over iterations.
     pub merged: BTreeSet<Metric>,
+    /// The quantiles for which single iterations hold too few samples, and blocks of so many consecutive ones hold enough: their
+    /// estimates are medians over blocks.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub blocks: BTreeMap<Metric, u32>,
     /// What was checked before the figures are believed.
     pub audits: Vec<Audit>,
     /// The rate over the ceiling that was measured for this client, encoding and way to wait, in messages or bytes, whichever is

@@ -96,27 +96,45 @@ fn quantiles(run: &Run, question: &Question, metrics: &[Metric]) -> Table {
     table
 }
 
-/// Says which of the quantiles are of merged histograms.
+/// Says which of the quantiles are of more than single iterations.
 fn remark_on_merging(question: &Question, metrics: &[Metric]) -> Option<String> {
-    let mut merged: Vec<String> = metrics
-        .iter()
-        .filter(|metric| question.iter().any(|cell| cell.merged.contains(metric)))
-        .filter_map(|metric| metric.quantile())
-        .map(percentile)
-        .collect();
-    merged.sort();
-    merged.dedup();
-    let names: Vec<&str> = merged.iter().map(String::as_str).collect();
-    (!names.is_empty()).then(|| {
-        format!(
-            "{} of the samples of all iterations together: single iterations hold too few. \
-             The interval comes from resampling whole iterations.",
-            match names.as_slice() {
-                [one] => format!("{one} is that"),
-                more => format!("{} are those", crate::units::list(more)),
-            }
-        )
-    })
+    let names = |is_one: &dyn Fn(&CellSummary, Metric) -> bool| {
+        let mut names: Vec<String> = metrics
+            .iter()
+            .filter(|metric| question.iter().any(|cell| is_one(cell, **metric)))
+            .filter_map(|metric| metric.quantile())
+            .map(percentile)
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    let merged = names(&|cell, metric| cell.merged.contains(&metric));
+    let in_blocks = names(&|cell, metric| cell.blocks.contains_key(&metric));
+    let list = |names: &[String]| crate::units::list(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let remarks = [
+        (!in_blocks.is_empty()).then(|| {
+            let cells = question.iter();
+            let lengths: Vec<u32> =
+                cells.flat_map(|cell| metrics.iter().filter_map(|metric| cell.blocks.get(metric))).copied().collect();
+            let (least, most) = (lengths.iter().min().unwrap_or(&0), lengths.iter().max().unwrap_or(&0));
+            let length = if least == most { format!("{most}") } else { format!("{least} to {most}") };
+            format!(
+                "{}: single iterations hold too few samples, so that the figure is the median over blocks of {length} consecutive \
+                 iterations, merged within.",
+                list(&in_blocks)
+            )
+        }),
+        (!merged.is_empty()).then(|| {
+            format!(
+                "{}: single iterations hold too few samples, so that the figure is that of all iterations' samples merged. \
+                 The interval comes from resampling whole iterations.",
+                list(&merged)
+            )
+        }),
+    ];
+    let remarks: Vec<String> = remarks.into_iter().flatten().collect();
+    (!remarks.is_empty()).then(|| remarks.join(" "))
 }
 
 /// How many iterations the figures rest on, where it is not the same for all.

@@ -150,6 +150,7 @@ pub(crate) fn cell(cell: Cell, factor: f64) -> CellSummary {
         received: 100_000,
         estimates,
         merged: [M::DeliveryP999].into(),
+        blocks: [(M::DeliveryCleanedP999, 7)].into(),
         audits: Vec::new(),
         ceiling_share: None,
         series: Series::default(),
