@@ -85,6 +85,7 @@ pub fn charts(summary: &Summary, options: Options) -> Result<Vec<Chart>, GraphEr
     let kinds = [
         chart::percentiles::delivery,
         chart::boxes::charts,
+        chart::sizes::charts,
         chart::percentiles::lag,
         chart::throughput::charts,
         chart::scaling::charts,

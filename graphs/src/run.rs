@@ -234,6 +234,12 @@ impl<'a> Scene<'a> {
         distinct(self.cells.iter().map(|cell| Facet::of(&cell.cell)))
     }
 
+    /// Whether it asks of messages of several sizes, so that each size is a point of a line.
+    pub(crate) fn varies_size(&self) -> bool {
+        let sizes = distinct(self.cells.iter().map(|cell| cell.cell.size_bytes));
+        sizes.len() > 2 && !sizes.contains(&0)
+    }
+
     /// The cells of one facet, one a server.
     pub(crate) fn of(&self, facet: Facet) -> impl Iterator<Item = &'a CellSummary> {
         self.cells.iter().copied().filter(move |cell| Facet::of(&cell.cell) == facet)

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use roxmltree::Document;
 use support::{SERVERS, fail, summary};
 use tickbench_graphs::{Chart, Options, Section, charts};
+use tickbench_record::Encoding;
 use tickbench_stats::{Audit, Check, Estimate, Metric, Series, Summary};
 
 const BASELINE: &str = "floor";
@@ -106,6 +107,26 @@ fn a_full_summary_makes_every_chart_in_the_order_of_sections() {
     assert!(charts.is_sorted_by_key(|chart| chart.section));
     assert_eq!(charts[7].section, Section::Clients);
     charts.iter().for_each(assert_sound);
+}
+
+#[test]
+fn messages_of_many_sizes_are_drawn_along_their_size() {
+    let mut summary = summary(&SERVERS, 20);
+    summary.cells.retain(|cell| cell.cell.scenario == "latency" && cell.cell.encoding == Encoding::Binary);
+    let of_size = |bytes: u64| {
+        summary.cells.iter().cloned().map(move |mut cell| {
+            cell.cell.size_bytes = bytes;
+            cell
+        })
+    };
+    summary.cells = [64, 1 << 10, 64 << 10].into_iter().flat_map(of_size).collect();
+    let charts = drawn(&summary);
+    let names: Vec<&str> = charts.iter().map(|chart| chart.name.as_str()).collect();
+    assert_eq!(names, ["latency-sizes", "latency-cpu", "latency-usage"], "each size is no panel of its own");
+    for text in ["Message size", "64 B", "64 KiB", "Binary: p50", "Binary: p99, ratio to floor"] {
+        assert!(says(&charts[0], text), "{text:?}: {:?}", texts(&charts[0]));
+    }
+    assert_sound(&charts[0]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{Chart, GraphError, Section};
 /// Box plots of the iterations' p50 and p99.
 pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
     let mut charts = Vec::new();
-    for scene in run.scenes(ScenarioKind::Latency) {
+    for scene in run.scenes(ScenarioKind::Latency).into_iter().filter(|scene| !scene.varies_size()) {
         let columns = ["p50 of an iteration", "p99 of an iteration"]
             .map(|title| Column { title: title.into(), unit: Unit::Time });
         let table = table(run, &scene, columns.into(), |cell| {

@@ -4,7 +4,7 @@ use tickbench_record::ScenarioKind;
 use tickbench_stats::{CellSummary, Metric};
 
 use crate::card::{Card, missing, shown};
-use crate::chart::connections::{Against, panels};
+use crate::chart::along::{Against, CONNECTIONS, panels};
 use crate::layout::lines::{self, Band};
 use crate::run::{Run, estimate};
 use crate::units::Unit;
@@ -24,7 +24,7 @@ const COSTS: [Against; 2] = [
 pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
     let mut charts = Vec::new();
     for scene in run.scenes(ScenarioKind::Scaling) {
-        let panels = panels(run, &scene, &COSTS);
+        let panels = panels(run, &scene, &CONNECTIONS, &COSTS);
         if panels.is_empty() {
             continue;
         }

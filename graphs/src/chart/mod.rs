@@ -8,8 +8,9 @@ pub(crate) mod history;
 pub(crate) mod memory;
 pub(crate) mod percentiles;
 pub(crate) mod scaling;
+pub(crate) mod sizes;
 pub(crate) mod throughput;
 pub(crate) mod usage;
 
+mod along;
 mod bars;
-mod connections;

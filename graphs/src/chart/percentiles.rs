@@ -71,7 +71,8 @@ pub(crate) fn round_trip(run: &Run) -> Result<Vec<Chart>, GraphError> {
 
 impl Kind {
     fn charts(&self, run: &Run) -> Result<Vec<Chart>, GraphError> {
-        let scenes = run.scenes(self.scenarios);
+        let mut scenes = run.scenes(self.scenarios);
+        scenes.retain(|scene| !scene.varies_size());
         let with_data = scenes.iter().filter(|scene| scene.cells.iter().any(|cell| self.has(cell)));
         with_data.map(|scene| self.chart(run, scene)).collect()
     }

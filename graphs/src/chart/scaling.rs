@@ -4,7 +4,7 @@ use tickbench_record::ScenarioKind;
 use tickbench_stats::Metric;
 
 use crate::card::{Card, missing, shown};
-use crate::chart::connections::{Against, panels, ratios};
+use crate::chart::along::{Against, CONNECTIONS, panels, ratios};
 use crate::layout::lines::{self, Band};
 use crate::run::{Run, estimate};
 use crate::units::Unit;
@@ -34,11 +34,11 @@ pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
             metric: scene.cleaned(against.metric).filter(|_| cleaned).unwrap_or(against.metric),
             ..against
         });
-        let panels = panels(run, &scene, &delivery);
+        let panels = panels(run, &scene, &CONNECTIONS, &delivery);
         if panels.is_empty() {
             continue;
         }
-        let ratios = ratios(run, &scene, &delivery);
+        let ratios = ratios(run, &scene, &CONNECTIONS, &delivery);
         let has_data = |cell: &_| estimate(cell, Metric::DeliveryP50).is_some();
         let card = Card {
             name: run.stem(&scene, "latency"),

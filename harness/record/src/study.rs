@@ -23,7 +23,7 @@ pub struct Study {
     /// the two is the machine's noise. None where absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub control: Option<String>,
-    /// A capture whose payloads replace the generated feed in every scenario of ticks.
+    /// A capture whose payloads replace the generated feed: see [`Study::feed_of`].
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub feed: Option<String>,
     /// Divides the recorded gaps.
@@ -181,7 +181,7 @@ impl Study {
                 return senseless(format!("two scenarios are named {:?}: rename one", scenario.name));
             }
             scenario
-                .check(self.feed.is_some())
+                .check()
                 .map_err(|what| StudyError::Senseless(format!("scenario {:?}: {what}", scenario.name)))?;
         }
         Ok(())
@@ -209,6 +209,16 @@ impl Study {
         cells
     }
 
+    /// The capture that a scenario's messages come from. Recorded arrival replays it and floods repeat its payloads; other ticks are
+    /// of it only where nothing replays it.
+    pub fn feed_of(&self, scenario: &Scenario) -> Option<&str> {
+        let replays = |scenario: &Scenario| scenario.arrival == Arrival::Recorded;
+        let is_fed = replays(scenario)
+            || scenario.kind == ScenarioKind::Throughput
+            || !self.scenarios.iter().any(replays) && scenario.kind.has_feed();
+        self.feed.as_deref().filter(|_| is_fed)
+    }
+
     /// The scenario of a cell.
     pub fn scenario(&self, cell: &Cell) -> Option<&Scenario> {
         self.scenarios.iter().find(|scenario| scenario.name == cell.scenario)
@@ -216,14 +226,14 @@ impl Study {
 }
 
 impl Scenario {
-    fn check(&self, has_feed: bool) -> Result<(), String> {
+    fn check(&self) -> Result<(), String> {
         if self.window_ms == 0 {
             return Err("window_ms is 0: set the length of the measured window".into());
         }
         if !(self.rate_per_s >= 0.0 && self.rate_per_s.is_finite()) {
             return Err(format!("rate_per_s is {}: set a number from 0 up", self.rate_per_s));
         }
-        self.check_pace(has_feed)?;
+        self.check_pace()?;
         let has_target = self.p99_us.is_some() || self.p999_us.is_some();
         if (self.kind == ScenarioKind::Capacity) != has_target {
             return Err("a capacity scenario, and no other, has p99_us or p999_us".into());
@@ -257,11 +267,8 @@ impl Scenario {
     }
 
     /// Who sets the pace: the study, the capture, backpressure, the client or the search.
-    fn check_pace(&self, has_feed: bool) -> Result<(), String> {
+    fn check_pace(&self) -> Result<(), String> {
         let recorded = self.arrival == Arrival::Recorded;
-        if recorded && !has_feed {
-            return Err("arrival is recorded, and the study has no feed: name a capture with feed".into());
-        }
         if recorded && self.rate_per_s > 0.0 {
             return Err("arrival is recorded, so the capture sets the pace: leave rate_per_s out".into());
         }
@@ -378,7 +385,6 @@ mod tests {
             ("rate_per_s = -1\n", "set a number from 0 up"),
             ("rate_per_s = 5\nconnections = [0]\n", "each entry is at least 1"),
             ("rate_per_s = 5\nencodings = []\n", "encodings is empty"),
-            ("arrival = 'recorded'\n", "name a capture with feed"),
             (
                 "rate_per_s = 5\n[[scenario]]\nname = 's'\nkind = 'echo'\nwait = 'spin'\nwarmup_ms = 1\nwindow_ms = 1\n",
                 "rename one",
@@ -435,7 +441,19 @@ mod tests {
         let recorded = text.replace("constant", "recorded");
         assert!(Study::from_toml(&recorded).unwrap_err().to_string().contains("leave rate_per_s out"));
         assert!(Study::from_toml(&recorded.replace("rate_per_s = 5.0", "rate_per_s = 0.0")).is_ok());
-        assert!(Study::from_toml(&text).is_ok(), "its payloads may also come at a rate of one's own");
+        let own_rate = Study::from_toml(&text).unwrap();
+        assert!(
+            own_rate.feed_of(&own_rate.scenarios[0]).is_some(),
+            "its payloads may also come at a rate of one's own"
+        );
+        let mut both = Study::from_toml(&recorded.replace("rate_per_s = 5.0", "rate_per_s = 0.0")).unwrap();
+        both.scenarios.push(Scenario { arrival: Arrival::Constant, ..both.scenarios[0].clone() });
+        let fed = both.scenarios.iter().map(|scenario| both.feed_of(scenario));
+        assert_eq!(
+            fed.collect::<Vec<_>>(),
+            [Some("f"), None],
+            "where one replays it, the others are as generated"
+        );
     }
 
     #[test]

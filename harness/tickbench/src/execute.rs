@@ -149,7 +149,7 @@ fn request(study: &Study, scenario: &Scenario, cell: &Cell, iteration: u32, live
         size_bytes: cell.size_bytes,
         // The same for every cell of an iteration, so that they can be paired; another for each iteration.
         seed: study.seed.unwrap_or_default().wrapping_add(iteration.into()),
-        feed: study.feed.as_ref().filter(|_| cell.kind.has_feed()).map(PathBuf::from),
+        feed: study.feed_of(scenario).map(PathBuf::from),
         speed: study.speed,
         connections: cell.connections,
         wait: cell.wait,

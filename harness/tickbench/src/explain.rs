@@ -21,11 +21,13 @@ const AROUND_PER_CONNECTION: Duration = Duration::from_micros(180);
 /// Explains a study, or refuses it as a run would.
 pub(crate) fn command(root: &Root, file: &Path) -> anyhow::Result<Ended> {
     let manifest = Manifest::read(root)?;
-    let study = study::wished(&RunArgs { study: Some(file.into()), ..RunArgs::default() }, &manifest)?;
+    let mut study = study::wished(&RunArgs { study: Some(file.into()), ..RunArgs::default() }, &manifest)?;
+    let left_out = study::leave_out_replays(&mut study)?;
     let most = study.scenarios.iter().flat_map(|scenario| &scenario.connections).copied().max().unwrap_or(1);
     let limit = limits::raise_open_files(most)?;
     let cells = Cells::of(&study, &manifest);
     print!("{}", explained(&study, &cells, most, limit));
+    left_out.iter().for_each(|what| println!("{what}"));
     if cells.planned.is_empty() {
         eprintln!("nothing to measure: no server is left that can run a scenario of this study");
         return Ok(Ended::Wanting);

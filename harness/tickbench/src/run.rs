@@ -32,7 +32,7 @@ pub(crate) fn run(root: &Root, args: &RunArgs) -> anyhow::Result<Ended> {
 pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<RunFolder>> {
     let mut interrupt = Interrupt::install()?;
     let manifest = Manifest::read(root)?;
-    let Start { mut study, before } = Start::read(args, root, &manifest)?;
+    let Start { mut study, before, left_out } = Start::read(args, root, &manifest)?;
     let cores = before.cores(args.cores);
     cores::check_wish(cores)?;
     check_listen(args.listen.0)?;
@@ -52,7 +52,8 @@ pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<Run
         explain_nothing_to_do(&programs.skipped);
         return Ok(None);
     }
-    let found = look_before(&before, cores, &mut study, &programs, &mut interrupt, &progress)?;
+    let mut found = look_before(&before, cores, &mut study, &programs, &mut interrupt, &progress)?;
+    found.warnings.extend(left_out);
     spent.verifying_ns = nanoseconds(began);
 
     let plan = Plan::new(&study, programs.cells(&study));

@@ -17,6 +17,8 @@ use crate::study;
 pub(crate) struct Start {
     pub(crate) study: Study,
     pub(crate) before: Before,
+    /// What the study asks and nobody can answer.
+    pub(crate) left_out: Option<String>,
 }
 
 /// What there is of the run already.
@@ -33,14 +35,16 @@ impl Start {
         let Some(path) = &args.resume else {
             let path = args.out.clone().unwrap_or_else(|| root.runs().join(folder_name(SystemTime::now())));
             RunFolder::check_vacant(&path)?;
-            return Ok(Start { study: study::wished(args, manifest)?, before: Before::New(path) });
+            let mut study = study::wished(args, manifest)?;
+            let left_out = study::leave_out_replays(&mut study)?;
+            return Ok(Start { study, before: Before::New(path), left_out });
         };
         let folder = RunFolder::open(path)?;
         let study = study::resumed(args, folder.study()?)?;
         let environment = Box::new(folder.environment()?);
         let done = folder.measurements()?;
         check_cores(args.cores, &environment.cores)?;
-        Ok(Start { study, before: Before::Interrupted { folder, environment, done } })
+        Ok(Start { study, before: Before::Interrupted { folder, environment, done }, left_out: None })
     }
 }
 

@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
-use tickbench_record::{Arrival, CONTROL, Idle, ScenarioKind, Study};
+use anyhow::{Context as _, bail, ensure};
+use tickbench_record::{Arrival, CONTROL, Idle, Scenario, ScenarioKind, Study};
 
 use crate::cli::RunArgs;
 use crate::control;
@@ -99,8 +99,8 @@ fn apply(study: &mut Study, args: &RunArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Puts a capture in the place of the generated feed: paced ticks come at the recorded gaps, at least once through the
-/// capture; all others repeat its payloads. What the client sends has no feed.
+/// Puts a capture in the place of the generated feed. Where the study has scenarios that replay one, it is theirs; else all paced ticks
+/// come at the recorded gaps. Either way, at least once through the capture.
 fn replay(study: &mut Study, path: &Path, speed: f64) -> anyhow::Result<()> {
     let capture = feed::read(path)?;
     let path = path.canonicalize().with_context(|| format!("failed to open `{}`", path.display()))?;
@@ -108,7 +108,13 @@ fn replay(study: &mut Study, path: &Path, speed: f64) -> anyhow::Result<()> {
     study.feed = Some(path.to_owned());
     study.speed = speed;
     let span_ms = (capture.span_ns() as f64 / speed / 1e6).ceil() as u64;
-    for scenario in study.scenarios.iter_mut().filter(|scenario| scenario.kind.has_feed()) {
+    let replays = study.scenarios.iter().any(|scenario| scenario.arrival == Arrival::Recorded);
+    let is_fed = |scenario: &&mut Scenario| match scenario.kind {
+        ScenarioKind::Throughput => true,
+        _ if replays => scenario.arrival == Arrival::Recorded,
+        kind => kind.has_feed(),
+    };
+    for scenario in study.scenarios.iter_mut().filter(is_fed) {
         scenario.size_bytes = vec![0];
         if matches!(scenario.kind, ScenarioKind::Latency | ScenarioKind::Scaling) {
             scenario.arrival = Arrival::Recorded;
@@ -117,6 +123,29 @@ fn replay(study: &mut Study, path: &Path, speed: f64) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Leaves out the scenarios that replay a capture where there is none. Returns what to say of it.
+pub(crate) fn leave_out_replays(study: &mut Study) -> anyhow::Result<Option<String>> {
+    let replays = |scenario: &Scenario| scenario.arrival == Arrival::Recorded;
+    if study.feed.is_some() || !study.scenarios.iter().any(replays) {
+        return Ok(None);
+    }
+    let names: Vec<&str> = study
+        .scenarios
+        .iter()
+        .filter(|scenario| replays(scenario))
+        .map(|scenario| scenario.name.as_str())
+        .collect();
+    let what = format!("{} replays a capture, and there is none", names.join(" and "));
+    ensure!(
+        names.len() < study.scenarios.len(),
+        "{what}: name one with --feed, or record one with `tickbench capture`"
+    );
+    study.scenarios.retain(|scenario| !replays(scenario));
+    Ok(Some(format!(
+        "{what}: it was left out; name a capture with --feed, or record one with `tickbench capture`."
+    )))
 }
 
 /// A control that is not among the servers gives its place to another: what counts is that some server runs twice.

@@ -108,6 +108,14 @@ fn a_capture_that_is_missing_or_bad() {
 }
 
 #[test]
+fn a_study_that_only_replays_a_capture_that_nobody_named() {
+    let project = Project::sound();
+    let replay = study(5, 1).replace("rate_per_s = 1000", "arrival = 'recorded'");
+    project.write("study.toml", &replay);
+    refused(&project, &RUN, &["latency replays a capture, and there is none", "--feed"]);
+}
+
+#[test]
 fn a_core_that_is_not_there() {
     refused(&Project::sound(), &run_with(&["--cores", "0,4096"]), &["core 4096"]);
     refused(&Project::sound(), &run_with(&["--cores", "0,0"]), &["two cores"]);

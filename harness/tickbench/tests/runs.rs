@@ -92,6 +92,39 @@ fn a_replay_lasts_as_long_as_its_capture_at_its_speed() {
 }
 
 #[test]
+fn a_capture_is_for_those_that_replay_one_and_without_it_they_are_left_out_with_a_word() {
+    let project = Project::sound();
+    let replay = study(5, 1)
+        .replace("'latency'\nkind", "'replay'\nkind")
+        .replace("rate_per_s = 1000", "arrival = 'recorded'");
+    let (_, replay) = replay.split_once("[[scenario]]").unwrap();
+    project.write("study.toml", &format!("{}[[scenario]]{replay}", study(5, 1)));
+    let (output, run) = project.run(&["--servers", "one"]);
+    assert_code(&output, 0);
+    assert_eq!(run.measurements().iter().filter(|m| m.cell.scenario == "replay").count(), 0);
+    assert!(run.environment().warnings.iter().any(|warning| warning.contains("replay replays a capture")));
+    project
+        .write("tape.jsonl", "{\"ts_ns\":5,\"payload\":\"a\"}\n{\"ts_ns\":2000000005,\"payload\":\"b\"}\n");
+    let words = [
+        "run",
+        "--study",
+        "study.toml",
+        "--servers",
+        "one",
+        "--feed",
+        "tape.jsonl",
+        "--speed",
+        "100",
+        "--out",
+        "fed",
+    ];
+    assert_code(&project.tickbench(&words), 0);
+    let study = RunFolder::open(&project.path().join("fed")).unwrap().study().unwrap();
+    let windows: Vec<u64> = study.scenarios.iter().map(|scenario| scenario.window_ms).collect();
+    assert_eq!(windows, [5, 20], "the generated ticks are left alone");
+}
+
+#[test]
 fn list_shows_servers_clients_and_studies() {
     let project = Project::sound();
     project.write("studies/short.toml", &study(5, 3));
