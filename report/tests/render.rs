@@ -37,6 +37,20 @@ fn a_whole_study() {
 }
 
 #[test]
+fn sizes_stand_side_by_side() {
+    let sized = LATENCY.replace("rate_per_s", "size_bytes = [48, 1024, 65536]\n    rate_per_s");
+    let study = study(&["swift", "plain"], &sized);
+    let summary = summary(&study, &[("swift", 1.0), ("plain", 1.2)]);
+    let report = report(&study, &summary, None);
+    let (_, section) = report.split_once("## Latency").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let headings: Vec<&str> = section.lines().filter(|line| line.starts_with("### ")).collect();
+    assert_eq!(headings, ["### latency, by size"]);
+    assert!(section.contains("| server | 48 B | 1,024 B | 65,536 B |"), "{section}");
+    assert!(section.contains(" of growing size"), "{section}");
+}
+
+#[test]
 fn failures_and_missing_figures() {
     let study = study(&["swift", "plain"], ALL_KINDS);
     let mut summary = summary(&study, &[("swift", 1.0), ("plain", 1.3)]);

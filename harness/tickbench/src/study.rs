@@ -231,6 +231,19 @@ mod tests {
     }
 
     #[test]
+    fn every_study_of_the_project_can_be_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../studies");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let studies: Vec<_> =
+            files.filter(|file| file.extension().is_some_and(|end| end == "toml")).collect();
+        assert!(studies.len() > 4);
+        for file in studies {
+            let study = Study::from_toml(&std::fs::read_to_string(&file).unwrap());
+            assert_eq!(study.unwrap().name, file.file_stem().unwrap().to_str().unwrap());
+        }
+    }
+
+    #[test]
     fn a_replay_paces_the_streams_and_leaves_echo_alone() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         std::io::Write::write_all(

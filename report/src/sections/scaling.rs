@@ -48,7 +48,7 @@ fn part(run: &Run, asked: &[Question]) -> Part {
         None => (title.to_string(), metric, unit),
     });
     let tables =
-        shown.clone().map(|(title, metric, unit)| (title, table(run, asked, metric, unit).markdown()));
+        shown.clone().map(|(title, metric, unit)| (title, table(run, asked, metric, unit, step).markdown()));
     let mut tables = tables.into_iter();
     let mut text = String::new();
     for (title, table) in tables.by_ref().take(3) {
@@ -68,8 +68,19 @@ fn part(run: &Run, asked: &[Question]) -> Part {
     }
 }
 
-fn table(run: &Run, asked: &[Question], metric: Metric, unit: Unit) -> Table {
-    let steps = asked.iter().map(|question| count(question[0].cell.connections.into()));
+fn step(cell: &Cell) -> String {
+    count(cell.connections.into())
+}
+
+/// A metric, a row a server and a column a question, each headed by what `step` says of it.
+pub(super) fn table(
+    run: &Run,
+    asked: &[Question],
+    metric: Metric,
+    unit: Unit,
+    step: impl Fn(&Cell) -> String,
+) -> Table {
+    let steps = asked.iter().map(|question| step(&question[0].cell));
     let mut table = Table::new(std::iter::once("server".to_string()).chain(steps));
     let mut servers: Vec<&str> = Vec::new();
     for cell in asked.iter().flatten() {
