@@ -134,10 +134,11 @@ struct Runs<'a> {
     tables: TwoTables,
 }
 
-impl Runs<'_> {
-    fn change(&self, asked: &Asked) -> Result<Option<Change>, DistributionError> {
+impl<'a> Runs<'a> {
+    fn change(&self, asked: &Asked<'a>) -> Result<Option<Change>, DistributionError> {
         let &Asked { metric, then, now } = asked;
-        let alone = Pair { then: Figures::alone(then), now: Figures::alone(now) };
+        let figures = |own, floor| Figures { own, floor };
+        let alone = Pair { then: figures(then, None), now: figures(now, None) };
         let Some((before, after, plain)) = alone.compared(metric, &self.tables)? else { return Ok(None) };
         let is_flood = now.cell.kind == ScenarioKind::Throughput;
         Ok(Some(Change {
@@ -156,13 +157,14 @@ impl Runs<'_> {
     fn normalised(
         &self,
         metric: Metric,
-        then: &Executions,
-        now: &Executions,
+        then: &'a Executions<'a>,
+        now: &'a Executions<'a>,
     ) -> Result<Option<Between>, DistributionError> {
         let Some(baseline) = self.baseline.filter(|name| *name != now.cell.server) else { return Ok(None) };
         let floors = same_in(self.earlier, &now.cell, baseline).zip(same_in(self.later, &now.cell, baseline));
         let Some((floor_then, floor_now)) = floors else { return Ok(None) };
-        let over = Pair { then: Figures::over(then, floor_then), now: Figures::over(now, floor_now) };
+        let over = |own, floor| Figures { own, floor: Some(floor) };
+        let over = Pair { then: over(then, floor_then), now: over(now, floor_now) };
         Ok(over.compared(metric, &self.tables)?.map(|(_, _, between)| between))
     }
 }
@@ -180,33 +182,16 @@ struct Pair<'a> {
 
 /// A cell's iterations, and those of the baseline that they are divided by.
 struct Figures<'a> {
-    kind: ScenarioKind,
-    own: Completed<'a>,
-    floor: Option<Completed<'a>>,
+    own: &'a Executions<'a>,
+    floor: Option<&'a Executions<'a>>,
 }
 
-impl<'a> Figures<'a> {
-    fn alone(of: &Executions<'a>) -> Figures<'a> {
-        Figures { kind: of.cell.kind, own: of.completed.clone(), floor: None }
-    }
-
-    /// Over the iterations that both completed.
-    fn over(of: &Executions<'a>, floor: &Executions<'a>) -> Figures<'a> {
-        let shared = |one: &Completed<'a>, with: &Completed<'a>| -> Completed<'a> {
-            one.iter().filter(|(at, _)| with.contains_key(at)).map(|(at, seen)| (*at, *seen)).collect()
-        };
-        Figures {
-            kind: of.cell.kind,
-            own: shared(&of.completed, &floor.completed),
-            floor: Some(shared(&floor.completed, &of.completed)),
-        }
-    }
-
+impl Figures<'_> {
     /// One value an iteration or block, where the metric can be told so.
     fn values(&self, metric: Metric) -> Result<Option<Vec<f64>>, DistributionError> {
-        let Some(own) = self.told(metric, &self.own)? else { return Ok(None) };
-        let Some(floor) = &self.floor else { return Ok(Some(own.numbers())) };
-        let Some(of_floor) = self.told(metric, floor)? else { return Ok(None) };
+        let Some(own) = self.own.values(metric)? else { return Ok(None) };
+        let Some(floor) = self.floor else { return Ok(Some(own.numbers())) };
+        let Some(of_floor) = floor.values(metric)? else { return Ok(None) };
         let over = |own: &Values, floor: &Values| {
             let of_floor = |place, own: &f64| Some(own / floor.by_place.get(place)?);
             own.by_place.iter().filter_map(|(place, own)| of_floor(place, own)).collect()
@@ -215,33 +200,29 @@ impl<'a> Figures<'a> {
             return Ok(Some(over(&own, &of_floor)));
         }
         let length = own.iterations_each.max(of_floor.iterations_each);
-        let longer = |completed| Values::by_blocks_of(length, metric, completed);
-        Ok(longer(&self.own)?.zip(longer(floor)?).map(|(own, floor)| over(&own, &floor)))
+        let longer = |of: &Executions| Values::by_blocks_of(length, metric, &of.completed);
+        Ok(longer(self.own)?.zip(longer(floor)?).map(|(own, floor)| over(&own, &floor)))
     }
 
-    fn told(&self, metric: Metric, completed: &Completed) -> Result<Option<Values>, DistributionError> {
-        match self.kind {
-            ScenarioKind::Throughput => Ok(Values::by_iteration(metric, completed)),
-            _ => Values::of(metric, completed),
-        }
-    }
-
-    /// The quantile of all iterations merged. The far tail of a flood is that of full buffers, and nobody's figure.
+    /// The quantile of all iterations merged; over those that both completed, where it is divided by the baseline's. The far tail of a
+    /// flood is that of full buffers, and nobody's figure.
     fn merged(&self, metric: Metric, tables: &Tables) -> Result<Option<Figure>, DistributionError> {
         let Source::Quantile(latency, quantile) = metric.source() else { return Ok(None) };
-        if self.kind == ScenarioKind::Throughput {
+        if self.own.cell.kind == ScenarioKind::Throughput {
             return Ok(None);
         }
         let of = |completed: &Completed| {
             let merged = merge(completed, latency)?;
             Ok::<_, DistributionError>(merged_figure(quantile.q(), &merged, completed.len(), tables))
         };
-        let (own, floor) = (of(&self.own)?, self.floor.as_ref().map(of).transpose()?);
-        Ok(match (own, floor) {
-            (Some(own), None) => Some(own),
-            (Some(own), Some(Some(floor))) => Some(ratio(&own, &floor)),
-            _ => None,
-        })
+        let Some(floor) = self.floor else { return of(&self.own.completed) };
+        let (own, floor) = (&self.own.completed, &floor.completed);
+        let shared = |one: &Completed, with: &Completed| {
+            let mut one = one.clone();
+            one.retain(|at, _| with.contains_key(at));
+            of(&one)
+        };
+        Ok(shared(own, floor)?.zip(shared(floor, own)?).map(|(own, floor)| ratio(&own, &floor)))
     }
 }
 
@@ -252,7 +233,7 @@ impl Pair<'_> {
         metric: Metric,
         tables: &TwoTables,
     ) -> Result<Option<(f64, f64, Between)>, DistributionError> {
-        if self.then.own.is_empty() || self.now.own.is_empty() {
+        if self.then.own.completed.is_empty() || self.now.own.completed.is_empty() {
             return Ok(None);
         }
         if let Some((before, after)) = self.then.values(metric)?.zip(self.now.values(metric)?) {
@@ -264,7 +245,8 @@ impl Pair<'_> {
         let (Some(before), Some(after)) = figures else { return Ok(None) };
         let divided = ratio(&after, &before);
         let p = normal_p(divided.value.ln(), &divided.resampled);
-        let estimate: Option<Estimate> = divided.estimate(self.then.own.len().min(self.now.own.len()));
+        let estimate: Option<Estimate> =
+            divided.estimate(self.then.own.completed.len().min(self.now.own.completed.len()));
         Ok(estimate.map(|ratio| (before.value, after.value, Between { ratio, p })))
     }
 }

@@ -1,17 +1,21 @@
 //! The measurements of a run, grouped by cell in the order of the study.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tickbench_record::{Cell, Measurement, Outcome, Study};
+use tickbench_record::{Cell, DistributionError, Measurement, Outcome, ScenarioKind, Study};
 
 use crate::figure::Completed;
-use crate::{Failure, SummaryError};
+use crate::values::Values;
+use crate::{Failure, Metric, SummaryError};
 
 /// Every execution of one cell.
 pub(crate) struct Executions<'a> {
     pub(crate) cell: Cell,
     pub(crate) completed: Completed<'a>,
     pub(crate) failures: Vec<Failure>,
+    /// What was told of it so far: comparisons ask for the same again and again.
+    told: Mutex<BTreeMap<Metric, Option<Arc<Values>>>>,
 }
 
 /// Groups measurements. Cells without any are left out.
@@ -67,6 +71,19 @@ impl<'a> Executions<'a> {
         let mut failures: Vec<Failure> =
             reasons.into_iter().map(|(reason, count)| Failure { reason, count }).collect();
         failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
-        Executions { cell, completed, failures }
+        Executions { cell, completed, failures, told: Mutex::default() }
+    }
+
+    /// The metric by iteration or block, where it can be told so. The far tail of a flood is that of full buffers, and nobody's figure.
+    pub(crate) fn values(&self, metric: Metric) -> Result<Option<Arc<Values>>, DistributionError> {
+        let told = || self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = told().get(&metric) {
+            return Ok(known.clone());
+        }
+        let values = match self.cell.kind {
+            ScenarioKind::Throughput => Values::by_iteration(metric, &self.completed),
+            _ => Values::of(metric, &self.completed)?,
+        };
+        Ok(told().entry(metric).or_insert(values.map(Arc::new)).clone())
     }
 }

@@ -94,7 +94,7 @@ fn summarize(
     context: &Context,
     tables: &Tables,
 ) -> Result<(CellSummary, BTreeMap<Metric, Tail>), DistributionError> {
-    let Executions { cell, completed, failures } = executions;
+    let Executions { cell, completed, failures, .. } = executions;
     let mut histograms = Histograms { completed, merged: BTreeMap::new() };
     let (mut estimates, mut tails) = (BTreeMap::new(), BTreeMap::new());
     // The latency of a flood is that of full buffers: nobody asks for its far tail, and its histograms are the widest.
