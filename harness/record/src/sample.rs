@@ -65,7 +65,9 @@ pub fn write_samples(path: &Path, samples: &[Sample]) -> io::Result<()> {
 }
 
 /// Reads a file of samples, row by row.
-pub fn read_samples(path: &Path) -> Result<impl Iterator<Item = Result<Sample, SampleError>>, SampleError> {
+pub fn read_samples(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Sample, SampleError>> + use<>, SampleError> {
     let at = |line: usize, cause: String| SampleError { path: path.into(), line, cause };
     let file = File::open(path).map_err(|cause| at(0, cause.to_string()))?;
     let mut lines = BufReader::new(MultiGzDecoder::new(BufReader::new(file))).lines();

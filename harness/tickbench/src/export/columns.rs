@@ -4,6 +4,8 @@
 use serde::{Serialize, Serializer};
 use tickbench_record::{Distribution, Hiccups, Measurement, Observation, Outcome, Usage};
 
+use super::samples::{self, SampleColumn};
+
 /// What a row holds in a column.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
@@ -49,15 +51,25 @@ impl Serialize for Value {
     }
 }
 
+/// What tells one execution and its cell from the others: the first columns of a table of anything that belongs to one.
+pub(crate) fn keys() -> Vec<Column> {
+    let mut columns = Columns(Vec::new());
+    columns.place();
+    columns.cell();
+    columns.0
+}
+
 /// All columns, in their order.
 pub(crate) fn all() -> Vec<Column> {
     let mut columns = Columns(Vec::new());
+    columns.place();
     columns.execution();
     columns.cell();
     columns.counts();
     for (name, what, latency) in LATENCIES {
         columns.distribution(name, what, latency);
     }
+    columns.stages();
     columns.hiccups("client", |seen| seen.client_hiccups);
     columns.hiccups("server", |seen| seen.server_hiccups);
     columns.usage("server", |seen| seen.server_usage);
@@ -78,6 +90,11 @@ pub(crate) fn dictionary() -> String {
             Kind::Real => "real",
         };
         text += &format!("| `{name}` | {kind} | {unit} | {meaning} |\n");
+    }
+    text += "\n## Samples\n\nWith `--samples`, one row is one message: `iteration`, `position` and the columns from `scenario` to `beside` as above, \
+             and\n\n| column | type | unit | meaning |\n| --- | --- | --- | --- |\n";
+    for SampleColumn { name, unit, meaning, .. } in &samples::COLUMNS {
+        text += &format!("| `{name}` | integer | {unit} | {meaning} |\n");
     }
     text
 }
@@ -105,7 +122,8 @@ pub(crate) const LATENCIES: [(&str, &str, Latency); 7] = [
     ),
 ];
 
-struct Columns(Vec<Column>);
+/// Columns under construction.
+pub(super) struct Columns(Vec<Column>);
 
 impl Columns {
     fn add(
@@ -121,7 +139,7 @@ impl Columns {
         self.add((name, Kind::Text, ""), meaning, move |m| read(m).map_or(Value::Missing, Value::Text));
     }
 
-    fn whole(
+    pub(super) fn whole(
         &mut self,
         name: impl Into<String>,
         unit: &'static str,
@@ -132,7 +150,7 @@ impl Columns {
         self.add((name, Kind::Whole, unit), meaning, value);
     }
 
-    fn real(
+    pub(super) fn real(
         &mut self,
         name: impl Into<String>,
         unit: &'static str,
@@ -146,11 +164,14 @@ impl Columns {
         self.add((name, Kind::Real, unit), meaning, value);
     }
 
-    fn execution(&mut self) {
+    fn place(&mut self) {
         self.whole("iteration", "", "which iteration, from 0", |m| Some(m.iteration.into()));
         self.whole("position", "", "place of this execution within its iteration, from 0", |m| {
             Some(m.position.into())
         });
+    }
+
+    fn execution(&mut self) {
         self.real("started_at_s", "s", "when it began, UNIX time", |m| Some(m.started_at_s));
         self.whole("wall_ns", "ns", "from launching the server to its end", |m| Some(m.wall_ns));
         self.text("status", "`completed` or `failed`", |m| {
