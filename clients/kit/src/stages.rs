@@ -124,8 +124,8 @@ mod tests {
             [stages.median, stages.slowest_100th, stages.slowest_1000th].map(|band| band.is_some())
         };
         assert_eq!(bands(0), [false; 3]);
-        assert_eq!(bands(99), [false, false, false]);
-        assert_eq!(bands(100), [true, false, false]);
+        assert_eq!(bands(98), [false, false, false]);
+        assert_eq!(bands(99), [true, false, false]);
         assert_eq!(bands(999), [true, false, false]);
         assert_eq!(bands(1_000), [true, true, false]);
         assert_eq!(bands(9_999), [true, true, false]);

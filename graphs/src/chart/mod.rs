@@ -8,6 +8,7 @@ pub(crate) mod history;
 pub(crate) mod memory;
 pub(crate) mod percentiles;
 pub(crate) mod scaling;
+pub(crate) mod stages;
 pub(crate) mod throughput;
 pub(crate) mod usage;
 

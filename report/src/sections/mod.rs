@@ -10,6 +10,7 @@ pub(crate) mod noise;
 pub(crate) mod quiet;
 pub(crate) mod resources;
 pub(crate) mod scaling;
+pub(crate) mod stages;
 pub(crate) mod tails;
 pub(crate) mod threats;
 pub(crate) mod throughput;
