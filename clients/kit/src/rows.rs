@@ -162,3 +162,55 @@ fn room_for_messages(wanted: Option<usize>) -> Result<usize, Failure> {
 fn refused(reason: &str) -> Failure {
     Failure::new(Stage::Warmup, reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(room: usize) -> Kept {
+        Kept::Messages(Rows::touched(room, BLANK))
+    }
+
+    fn received(seq: u64, received_ns: u64) -> Sample {
+        Sample { seq, kernel_ns: None, received_ns, ..BLANK }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_no_part_of_a_whole() {
+        let mut kept = rows(2);
+        (0..2).for_each(|seq| kept.keep(&received(seq, seq)));
+        assert_eq!(kept.lags(), Some(vec![(1, 1); 2]));
+        kept.keep(&received(2, 2));
+        assert_eq!(kept.lags(), None);
+        let reason = kept.into_messages().unwrap_err().reason;
+        assert!(reason.contains("room for: 2 rows of"), "{reason}");
+    }
+
+    #[test]
+    fn a_reset_makes_room_anew() {
+        let mut kept = rows(1);
+        (0..2).for_each(|seq| kept.keep(&received(seq, seq)));
+        kept.reset();
+        kept.keep(&received(7, 7));
+        assert_eq!(kept.into_messages().unwrap().unwrap(), [received(7, 7)]);
+    }
+
+    #[test]
+    fn a_stamp_is_that_of_the_last_message_of_its_read() {
+        let mut kept = rows(4);
+        [(0, 100), (1, 200), (2, 200)].into_iter().for_each(|(seq, ns)| kept.keep(&received(seq, ns)));
+        kept.stamp(55, 200);
+        // A read that ended no message, such as one of a ping.
+        kept.stamp(66, 300);
+        let stamps: Vec<_> = kept.into_messages().unwrap().unwrap().iter().map(|row| row.kernel_ns).collect();
+        assert_eq!(stamps, [None, None, Some(55)]);
+    }
+
+    #[test]
+    fn a_window_that_would_take_too_much_memory_is_refused() {
+        assert_eq!(room_for_messages(Some(1_000)).unwrap(), 1_000);
+        assert!(room_for_messages(None).unwrap() * size_of::<Sample>() <= MOST_BYTES);
+        let reason = room_for_messages(Some(2_000_000)).unwrap_err().reason;
+        assert!(reason.contains("2000000 × 56 bytes, and at most 64 MiB"), "{reason}");
+    }
+}

@@ -162,11 +162,11 @@ pub(crate) struct ExportArgs {
     /// The file, or for `hlog` the folder, to write to; else standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Write the messages of a run that kept them with `run --samples`, a row each, in place of the measurements.
+    /// Of a run that kept them with `run --samples`: a row a message, in place of a row a measurement.
     #[arg(long)]
     pub(crate) samples: bool,
     /// Print what each column of CSV, JSON and Parquet means, as Markdown.
-    #[arg(long, conflicts_with_all = ["run", "format", "out", "samples"])]
+    #[arg(long, conflicts_with_all = ["run", "format", "out"])]
     pub(crate) dictionary: bool,
 }
 

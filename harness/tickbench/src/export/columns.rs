@@ -4,8 +4,6 @@
 use serde::{Serialize, Serializer};
 use tickbench_record::{Distribution, Hiccups, Measurement, Observation, Outcome, Usage};
 
-use super::samples::{self, SampleColumn};
-
 /// What a row holds in a column.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
@@ -79,24 +77,28 @@ pub(crate) fn all() -> Vec<Column> {
 
 /// The dictionary as Markdown.
 pub(crate) fn dictionary() -> String {
-    let mut text = String::from(
-        "# Data dictionary\n\nOne row is one measurement: one iteration of one cell. What a measurement does not have is empty \
-         (CSV) or null (JSON, Parquet).\n\n| column | type | unit | meaning |\n| --- | --- | --- | --- |\n",
-    );
-    for Column { name, kind, unit, meaning, .. } in all() {
-        let kind = match kind {
-            Kind::Text => "text",
-            Kind::Whole => "integer",
-            Kind::Real => "real",
-        };
-        text += &format!("| `{name}` | {kind} | {unit} | {meaning} |\n");
-    }
-    text += "\n## Samples\n\nWith `--samples`, one row is one message: `iteration`, `position` and the columns from `scenario` to `beside` as above, \
-             and\n\n| column | type | unit | meaning |\n| --- | --- | --- | --- |\n";
-    for SampleColumn { name, unit, meaning, .. } in &samples::COLUMNS {
-        text += &format!("| `{name}` | integer | {unit} | {meaning} |\n");
-    }
-    text
+    let rows =
+        all().into_iter().map(|Column { name, kind, unit, meaning, .. }| row(&name, kind, unit, &meaning));
+    format!(
+        "# Data dictionary\n\nOne row is one measurement: one iteration of one cell. {MISSING}\n\n{HEADING}{}",
+        rows.collect::<String>()
+    )
+}
+
+/// What stands where nothing is.
+pub(super) const MISSING: &str = "What it does not have is empty (CSV) or null (JSON, Parquet).";
+
+/// The heading over [`row`]s.
+pub(super) const HEADING: &str = "| column | type | unit | meaning |\n| --- | --- | --- | --- |\n";
+
+/// A column as a row of a dictionary.
+pub(super) fn row(name: &str, kind: Kind, unit: &str, meaning: &str) -> String {
+    let kind = match kind {
+        Kind::Text => "text",
+        Kind::Whole => "integer",
+        Kind::Real => "real",
+    };
+    format!("| `{name}` | {kind} | {unit} | {meaning} |\n")
 }
 
 type Latency = fn(&Observation) -> Option<&Distribution>;

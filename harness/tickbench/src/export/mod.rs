@@ -39,9 +39,8 @@ pub(crate) enum Format {
 /// Writes what was asked for.
 pub(crate) fn command(args: &ExportArgs) -> anyhow::Result<Ended> {
     if args.dictionary {
-        std::io::stdout()
-            .write_all(columns::dictionary().as_bytes())
-            .context("failed to write to standard output")?;
+        let dictionary = if args.samples { samples::dictionary() } else { columns::dictionary() };
+        std::io::stdout().write_all(dictionary.as_bytes()).context("failed to write to standard output")?;
         return Ok(Ended::Fine);
     }
     let (Some(run), Some(format)) = (&args.run, args.format) else {

@@ -62,6 +62,19 @@ pub(super) const COLUMNS: [SampleColumn; 7] = [
     },
 ];
 
+/// The dictionary of this table as Markdown.
+pub(super) fn dictionary() -> String {
+    let keys = columns::keys();
+    let keys = keys.iter().map(|key| columns::row(&key.name, key.kind, key.unit, &key.meaning));
+    let own = COLUMNS.iter().map(|own| columns::row(own.name, Kind::Whole, own.unit, own.meaning));
+    format!(
+        "# Data dictionary of samples\n\nOne row is one message of a window of paced ticks. Times are CLOCK_MONOTONIC. {}\n\n{}{}",
+        columns::MISSING,
+        columns::HEADING,
+        keys.chain(own).collect::<String>()
+    )
+}
+
 /// The messages of all executions that completed, in the order in which they were measured.
 pub(super) fn table<'a>(folder: &'a RunFolder, measurements: &'a [Measurement]) -> anyhow::Result<Table<'a>> {
     let completed = |one: &&Measurement| one.outcome == Outcome::Completed && one.cell.kind.is_paced();
