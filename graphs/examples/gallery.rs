@@ -20,7 +20,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let run = RunFolder::open(Path::new(&run))?;
             Summary::of(&run.study()?, &run.measurements()?, &Context::of(&run.environment()?))?
         }
-        None => support::summary(&support::SERVERS, 100),
+        None => {
+            let mut summary = support::summary(&support::SERVERS, 100);
+            let paced = summary.cells.iter_mut().filter(|cell| cell.cell.scenario == "latency");
+            paced.for_each(support::add_stages);
+            summary
+        }
     };
     let started = Instant::now();
     let charts = charts(&summary, Options { baseline: Some("floor") })?;

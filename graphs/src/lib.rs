@@ -45,6 +45,8 @@ pub struct Chart {
 pub enum Section {
     /// How late messages are.
     Latency,
+    /// Where the time of a message goes.
+    Stages,
     /// How many messages a second.
     Throughput,
     /// What more connections change.
@@ -87,6 +89,7 @@ pub fn charts(summary: &Summary, options: Options) -> Result<Vec<Chart>, GraphEr
         chart::boxes::charts,
         chart::sizes::charts,
         chart::percentiles::lag,
+        chart::stages::charts,
         chart::throughput::charts,
         chart::scaling::charts,
         chart::percentiles::round_trip,

@@ -130,6 +130,33 @@ fn messages_of_many_sizes_are_drawn_along_their_size() {
 }
 
 #[test]
+fn stages_stand_on_top_of_each_other_in_shades_of_their_servers_colour() {
+    let mut summary = summary(&SERVERS, 20);
+    let paced = summary.cells.iter_mut().filter(|cell| cell.cell.scenario == "latency");
+    paced.for_each(support::add_stages);
+    let charts = drawn(&summary);
+    assert!(charts.is_sorted_by_key(|chart| chart.section));
+    let chart = named(&charts, "latency-stages");
+    assert_sound(chart);
+    for text in
+        ["Median", "Slowest 1 %", "Slowest 0.1 %", "lag: due → sent", "not split: sent → client", "37.6 µs"]
+    {
+        assert!(says(chart, text), "{text} is missing from {:?}", texts(chart));
+    }
+    assert!(server_colors(chart).contains(BASELINE_GREY));
+    // A band that no server has is no column, and a server without stages is said to lack them.
+    for cell in &mut summary.cells {
+        cell.estimates.remove(&Metric::StagesSlowest1000thResponseNs);
+        if cell.cell.server == "axum" {
+            cell.estimates.remove(&Metric::StagesMedianWakeNs);
+        }
+    }
+    let charts = drawn(&summary);
+    let chart = named(&charts, "latency-stages");
+    assert!(!says(chart, "Slowest 0.1 %") && says(chart, "no data"));
+}
+
+#[test]
 fn equal_summaries_make_equal_bytes() {
     assert_eq!(drawn(&summary(&SERVERS, 20)), drawn(&summary(&SERVERS, 20)));
 }

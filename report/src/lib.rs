@@ -24,6 +24,7 @@ use sections::Part;
 use sections::audits::Audits;
 use sections::failures::Failures;
 use sections::quiet::Quiet;
+use sections::stages::Stages;
 
 const TEMPLATE: &str = include_str!("report.md.j2");
 
@@ -46,6 +47,8 @@ pub struct Figure {
 pub enum Section {
     /// Latency of paced ticks.
     Latency,
+    /// Where the time of a message goes.
+    Stages,
     /// Floods.
     Throughput,
     /// More and more connections.
@@ -100,6 +103,8 @@ pub fn render(
         programs: sections::environment::programs(environment),
         latency: sections::latency::section(&run),
         latency_figures: of(Section::Latency),
+        stages: sections::stages::section(&run),
+        stages_figures: of(Section::Stages),
         throughput: sections::throughput::section(&run),
         throughput_figures: of(Section::Throughput),
         scaling: sections::scaling::section(&run),
@@ -145,6 +150,8 @@ struct View<'a> {
     programs: String,
     latency: Vec<Part>,
     latency_figures: Vec<&'a Figure>,
+    stages: Option<Stages>,
+    stages_figures: Vec<&'a Figure>,
     throughput: Vec<Part>,
     throughput_figures: Vec<&'a Figure>,
     scaling: Vec<Part>,

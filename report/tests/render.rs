@@ -174,6 +174,29 @@ fn a_run_that_proves_its_figures() {
 }
 
 #[test]
+fn stages_have_a_section_of_their_own() {
+    let stages = LATENCY.replace("rate_per_s", "stages = true\nrate_per_s");
+    let study = study(&["swift", "plain", "wire", "bare"], &stages);
+    let factors = [("swift", 1.1), ("plain", 1.3), ("wire", 1.0), ("bare", 1.0)];
+    let mut summary = summary(&study, &factors);
+    for (cell, (_, factor)) in summary.cells.iter_mut().zip(factors) {
+        support::add_stages(cell, factor);
+    }
+    let bare = summary.cells.last_mut().unwrap();
+    (bare.completed, bare.estimates) = (0, Default::default());
+    let figure = Figure {
+        path: "graphs/latency-stages.svg".into(),
+        title: "Stages of the response".into(),
+        caption: "Lower is better.".into(),
+        section: Section::Stages,
+    };
+    let environment = environment(&["swift", "plain", "wire", "bare"], Some("wire"));
+    let report = render(&study, &environment, &summary, &[figure]).unwrap();
+    let section = report.split("\n## ").find(|section| section.starts_with("Stages")).unwrap();
+    insta::assert_snapshot!(section);
+}
+
+#[test]
 fn where_nothing_differs_the_first_sentence_says_so() {
     let study = study(&["swift", "plain", "wire"], LATENCY);
     let report =

@@ -65,6 +65,12 @@ pub struct MeasureFlags {
     /// Where the process that spins on the server's core notes its gaps
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     server_gaps: Option<PathBuf>,
+    /// Split what is seen by the kernel's receive timestamps: paced ticks over one connection
+    #[arg(long)]
+    stages: bool,
+    /// Write a row for each message of the window, as CSV in gzip: paced ticks
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    samples: Option<PathBuf>,
 }
 
 impl From<MeasureFlags> for Request {
@@ -89,6 +95,8 @@ impl From<MeasureFlags> for Request {
             usage_samples_per_s: flags.usage_samples_per_s,
             hiccup_ns: flags.hiccup_ns,
             server_gaps: flags.server_gaps,
+            stages: flags.stages,
+            samples: flags.samples,
         }
     }
 }
@@ -156,6 +164,8 @@ mod tests {
                 usage_samples_per_s: samples,
                 hiccup_ns: pid.map(|pid| u64::from(pid) + 1),
                 server_gaps: None,
+                stages: false,
+                samples: None,
             }
         }
     }
@@ -170,10 +180,24 @@ mod tests {
             wait in any_of(Wait::ALL),
             feed in proptest::option::of("[-a-z /=&%é]{1,20}"),
             gaps in proptest::option::of("[-a-z /=&%é]{1,20}"),
+            samples in proptest::option::of("[-a-z /=&%é]{1,20}"),
+            stages: bool,
             v6: bool,
         ) -> Request {
             let server = if v6 { SocketAddr::from(([0; 8], numbers.server.port())) } else { numbers.server };
-            Request { server, job, encoding, flush, arrival, wait, feed: feed.map(PathBuf::from), server_gaps: gaps.map(PathBuf::from), ..numbers }
+            Request {
+                server,
+                job,
+                encoding,
+                flush,
+                arrival,
+                wait,
+                feed: feed.map(PathBuf::from),
+                server_gaps: gaps.map(PathBuf::from),
+                samples: samples.map(PathBuf::from),
+                stages,
+                ..numbers
+            }
         }
     }
 

@@ -7,16 +7,19 @@
 //! **Invariant:** nothing here reads or writes a socket.
 
 mod clock;
+mod clock_map;
 mod failure;
 mod flags;
 pub mod gaps;
 mod hiccup;
-mod lag_log;
+mod lag;
 mod preemption;
 mod query;
 mod recorder;
+mod rows;
 mod sampler;
 mod session;
+mod stages;
 mod tally;
 pub mod usage;
 

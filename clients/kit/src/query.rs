@@ -62,6 +62,8 @@ mod tests {
             usage_samples_per_s: 0,
             hiccup_ns: None,
             server_gaps: None,
+            stages: false,
+            samples: None,
         }
     }
 

@@ -1,10 +1,10 @@
 //! What arrives, counted and timed.
 
 use tickbench_protocol::Stamps;
-use tickbench_record::{Distribution, Job, Observation, Request, Stage};
+use tickbench_record::{Distribution, Job, Observation, Request, Sample, Stage};
 
 use crate::Failure;
-use crate::lag_log::LagLog;
+use crate::rows::Kept;
 use crate::tally::Tally;
 
 /// Which figures a measurement has.
@@ -30,10 +30,18 @@ impl Question {
     }
 }
 
-/// Where one connection's stream is: eight bytes a connection.
+/// Where one connection's stream is: sixteen bytes a connection.
 #[derive(Debug, Clone, Default)]
 pub struct Sequence {
     next: u64,
+    connection: u32,
+}
+
+impl Sequence {
+    /// The start of the stream of connection `index`, from 0.
+    pub fn of(index: usize) -> Sequence {
+        Sequence { next: 0, connection: index as u32 }
+    }
 }
 
 /// Counts and histograms of one measurement.
@@ -49,8 +57,8 @@ pub struct Recorder {
     reordered: u64,
     first_disorder: Option<Disorder>,
     lag: Tally,
-    /// Each tick of the window, where lag is to be cleaned.
-    lag_log: Option<LagLog>,
+    /// Each tick of the window, where lag is to be cleaned or stages and samples are asked for.
+    kept: Kept,
     /// Delivery or, for echo, round trip.
     transit: Tally,
     /// The part of it that the client's core may have delayed.
@@ -80,7 +88,7 @@ impl Recorder {
             reordered: 0,
             first_disorder: None,
             lag: Tally::new(),
-            lag_log: None,
+            kept: Kept::Nothing,
             transit: Tally::new(),
             aside: Tally::new(),
             response: Tally::new(),
@@ -94,18 +102,27 @@ impl Recorder {
         for histogram in [&mut self.lag, &mut self.transit, &mut self.aside, &mut self.response] {
             histogram.reset();
         }
-        self.lag_log.iter_mut().for_each(LagLog::reset);
+        self.kept.reset();
         self.recording = false;
     }
 
-    /// Keeps each tick in `log`, from now on.
-    pub(crate) fn keep_lags(&mut self, log: Option<LagLog>) {
-        self.lag_log = log;
+    /// Keeps each tick in `kept`, from now on.
+    pub(crate) fn keep(&mut self, kept: Kept) {
+        self.kept = kept;
     }
 
-    /// The ticks that were kept.
-    pub(crate) fn lag_log(&self) -> Option<&LagLog> {
-        self.lag_log.as_ref()
+    /// The ticks that were kept so far.
+    pub(crate) fn take_kept(&mut self) -> Kept {
+        std::mem::replace(&mut self.kept, Kept::Nothing)
+    }
+
+    /// The kernel took in the last bytes of the read that ended at `received_ns` at `kernel_ns`, on its own clock, and they are the
+    /// end of a message.
+    #[inline]
+    pub fn stamp(&mut self, kernel_ns: u64, received_ns: u64) {
+        if self.recording {
+            self.kept.stamp(kernel_ns, received_ns);
+        }
     }
 
     /// Records from now on.
@@ -146,9 +163,15 @@ impl Recorder {
         if self.question == Question::Paced {
             record(&mut self.lag, stamps.due_ns, stamps.sent_ns, &mut self.negative);
             record(&mut self.response, stamps.due_ns, received_ns, &mut self.negative);
-            if let Some(log) = &mut self.lag_log {
-                log.keep(stamps.due_ns, stamps.sent_ns);
-            }
+            self.kept.keep(&Sample {
+                seq: stamps.seq,
+                connection: sequence.connection,
+                due_ns: stamps.due_ns,
+                sent_ns: stamps.sent_ns,
+                kernel_ns: None,
+                received_ns,
+                set_aside: self.in_doubt,
+            });
             if self.in_doubt {
                 self.set_aside(stamps.sent_ns, received_ns);
             }

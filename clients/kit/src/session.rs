@@ -1,15 +1,17 @@
 //! The phases of one measurement: warm-up, settling, window.
 
 use std::fs::File;
+use std::path::PathBuf;
 
-use tickbench_record::{Hiccups, Observation, Request, Stage, Wait};
+use tickbench_record::{Hiccups, Observation, Request, Sample, Stage, Stages, Wait, write_samples};
 
+use crate::clock_map::{ClockMap, Offset};
 use crate::gaps::Gaps;
 use crate::hiccup::{Brought, Watch};
-use crate::lag_log::LagLog;
 use crate::preemption::Preemption;
+use crate::rows::Kept;
 use crate::usage::UsageError;
-use crate::{Failure, Question, Recorder, UsageSampler, monotonic_ns};
+use crate::{Failure, Question, Recorder, UsageSampler, lag, monotonic_ns, stages};
 
 /// The window opens at a poll that leaves nothing to read, once as much time has passed as reading the counters took: until then
 /// comes what the server's socket held back while nobody acknowledged. At the latest it opens so long after they were read.
@@ -56,6 +58,10 @@ pub struct Session {
     watch: Option<Watch>,
     /// What the process on the server's core notes.
     server_gaps: Option<File>,
+    /// The kernel's clock before the window, where its timestamps are asked for.
+    clocks: Option<Offset>,
+    /// Where the samples go.
+    samples: Option<PathBuf>,
     usage: UsageSampler,
     phase: Phase,
     phase_ends_ns: u64,
@@ -79,12 +85,15 @@ impl Session {
             .transpose()
             .map_err(|cause| unreadable_gaps(Stage::Warmup, &cause))?;
         let mut recorder = Recorder::new(Question::of(request));
-        recorder.keep_lags(LagLog::of(request));
+        recorder.keep(Kept::of(request)?);
+        let clocks = request.stages.then(Offset::read);
         let now_ns = monotonic_ns();
         Ok(Session {
             recorder,
             watch: watch(request, now_ns),
             server_gaps,
+            clocks,
+            samples: request.samples.clone(),
             usage,
             phase: Phase::Warmup,
             phase_ends_ns: now_ns.saturating_add(request.warmup_ns),
@@ -217,15 +226,19 @@ impl Session {
     pub fn finish(self, closed_ns: u64) -> Result<Observation, Failure> {
         let elapsed_ns = closed_ns.saturating_sub(self.opened_ns);
         let silent_ns = closed_ns.saturating_sub(self.last_data_ns);
-        let Session { recorder, watch, server_gaps, usage, connections, connect_ns, opened_ns, .. } = self;
+        let Session { mut recorder, watch, server_gaps, usage, connections, connect_ns, opened_ns, .. } =
+            self;
+        let clocks = self.clocks.map(|before| ClockMap::between(before, Offset::read()));
         let received_per_s = recorder.received() as f64 * 1e9 / elapsed_ns.max(1) as f64;
         let usage = usage.finish(received_per_s).map_err(|error| failed_usage(Stage::Measure, &error))?;
         let transit = watch.map(|watch| (recorder.cleaned(), watch.seen()));
-        let lag = match (&server_gaps, recorder.lag_log()) {
-            (Some(file), Some(log)) => log.cleaned(
-                &Gaps::read(file, opened_ns, closed_ns)
-                    .map_err(|cause| unreadable_gaps(Stage::Audit, &cause))?,
-            ),
+        let kept = recorder.take_kept();
+        let lag = match (&server_gaps, kept.lags()) {
+            (Some(file), Some(lags)) if connections == 1 => {
+                let gaps = Gaps::read(file, opened_ns, closed_ns)
+                    .map_err(|cause| unreadable_gaps(Stage::Audit, &cause))?;
+                Some(lag::cleaned(&lags, &gaps))
+            }
             _ => None,
         };
         let mut observation = recorder.finish(elapsed_ns, silent_ns, connections)?;
@@ -240,6 +253,12 @@ impl Session {
         if let Some((cleaned, hiccups)) = lag {
             observation.lag_cleaned_ns = cleaned;
             observation.server_hiccups = Some(hiccups);
+        }
+        if let Some(mut messages) = kept.into_messages()? {
+            observation.stages = clocks.map(|clocks| split(&mut messages, &clocks)).transpose()?;
+            if let Some(path) = &self.samples {
+                write_samples(path, &messages).map_err(|cause| unwritable(path, &cause))?;
+            }
         }
         observation.connect_ns = connect_ns;
         observation.server_usage = usage.server;
@@ -256,6 +275,22 @@ fn watch(request: &Request, now_ns: u64) -> Option<Watch> {
         return None;
     }
     Some(Watch::new(threshold_ns, Preemption::by(request.server_pid), now_ns))
+}
+
+/// The stages of the messages, whose kernel times are put on the client's clock.
+fn split(messages: &mut [Sample], clocks: &ClockMap) -> Result<Stages, Failure> {
+    stages::map(messages, clocks);
+    let stages = stages::of(messages, clocks.bound_ns);
+    if stages.stamped == 0 {
+        let reason =
+            "no message of the window has a timestamp of the kernel: leave stages out on this system";
+        return Err(Failure::new(Stage::Audit, reason));
+    }
+    Ok(stages)
+}
+
+fn unwritable(path: &std::path::Path, cause: &std::io::Error) -> Failure {
+    Failure::new(Stage::Audit, format!("failed to write the samples to `{}`: {cause}", path.display()))
 }
 
 fn unreadable_gaps(stage: Stage, cause: &std::io::Error) -> Failure {

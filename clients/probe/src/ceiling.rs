@@ -71,5 +71,7 @@ fn request(server: SocketAddr, encoding: Encoding, wait: Wait, window_ns: u64) -
         usage_samples_per_s: 0,
         hiccup_ns: None,
         server_gaps: None,
+        stages: false,
+        samples: None,
     }
 }

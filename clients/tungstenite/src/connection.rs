@@ -28,11 +28,12 @@ pub(crate) async fn open(server: SocketAddr, target: &str) -> Result<Socket, Fai
 
 /// Does the request's job on one connection until the session says that the window is over.
 pub(crate) async fn run(
+    index: usize,
     mut socket: Socket,
     request: &Request,
     session: &RefCell<Session>,
 ) -> Result<(), Failure> {
-    let mut sequence = Sequence::default();
+    let mut sequence = Sequence::of(index);
     let payload = echo_message(request);
     let mut sent_ns = 0;
     if request.job == Job::Echo {

@@ -29,9 +29,9 @@ async fn observe(request: Rc<Request>) -> Result<Observation, Failure> {
     }
     let session = Rc::new(RefCell::new(Session::begin(&request, monotonic_ns() - started_ns)?));
     let mut tasks = JoinSet::new();
-    for socket in sockets {
+    for (index, socket) in sockets.into_iter().enumerate() {
         let (request, session) = (Rc::clone(&request), Rc::clone(&session));
-        tasks.spawn_local(async move { connection::run(socket, &request, &session).await });
+        tasks.spawn_local(async move { connection::run(index, socket, &request, &session).await });
     }
     tasks.spawn_local(watch(Rc::clone(&session)));
     // The first task that ends, ends the measurement: the window is over for all of them, or one has failed.

@@ -9,6 +9,7 @@ pub(crate) mod memory;
 pub(crate) mod percentiles;
 pub(crate) mod scaling;
 pub(crate) mod sizes;
+pub(crate) mod stages;
 pub(crate) mod throughput;
 pub(crate) mod usage;
 

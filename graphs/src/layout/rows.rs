@@ -1,6 +1,7 @@
 //! Figures in rows, one row a server, several columns side by side: nothing needs a legend, and any number of servers fits.
 
 use plotters::coord::ranged1d::Ranged;
+use plotters::style::RGBColor;
 use tickbench_stats::Estimate;
 
 use crate::axis::Axis;
@@ -42,6 +43,8 @@ pub(crate) enum Figure {
     Bar(Estimate),
     /// A bar that is no verdict on its server: pale, with an asterisk.
     DoubtedBar(Estimate),
+    /// Parts on top of each other, in shades of one colour, and the whole with its interval.
+    Stack(Vec<f64>, Estimate),
     /// A box over iterations.
     Box(Spread),
     /// What two clients saw: the instrument a filled point, the other a ring.
@@ -51,6 +54,9 @@ pub(crate) enum Figure {
     /// The study did not ask.
     NotAsked,
 }
+
+/// How strong the shade of each part of a stack is; there are no more parts.
+pub(crate) const PART_OPACITY: [f64; 4] = [0.95, 0.62, 0.34, 0.1];
 
 const ROW: f64 = 23.0;
 const GROUP_TITLE: f64 = 24.0;
@@ -150,6 +156,7 @@ impl Figure {
     fn values(&self) -> Vec<f64> {
         match self {
             Figure::Bar(bar) | Figure::DoubtedBar(bar) => vec![bar.estimate, bar.low, bar.high],
+            Figure::Stack(_, whole) => vec![whole.estimate, whole.low, whole.high],
             Figure::Box(spread) => vec![spread.lowest, spread.highest],
             Figure::Pair(one, other) => vec![one.low, one.high, other.low, other.high],
             Figure::Absent | Figure::NotAsked => Vec::new(),
@@ -158,7 +165,7 @@ impl Figure {
 
     fn label(&self, unit: Unit) -> String {
         match self {
-            Figure::Bar(bar) => unit.value(bar.estimate),
+            Figure::Bar(bar) | Figure::Stack(_, bar) => unit.value(bar.estimate),
             Figure::DoubtedBar(bar) => format!("{} *", unit.value(bar.estimate)),
             Figure::Pair(one, other) if one.estimate > 0.0 => {
                 format!("×{:.2}", other.estimate / one.estimate)
@@ -182,8 +189,9 @@ struct Lane {
 impl Lane {
     fn new(table: &Table, column: usize, unit: Unit, left: f64, width: f64) -> Lane {
         let figures = table.figures(column);
-        let stands_on_zero =
-            figures.clone().any(|figure| matches!(figure, Figure::Bar(_) | Figure::DoubtedBar(_)));
+        let stands_on_zero = figures
+            .clone()
+            .any(|figure| matches!(figure, Figure::Bar(_) | Figure::DoubtedBar(_) | Figure::Stack(..)));
         let room =
             figures.clone().map(|figure| text_width(&figure.label(unit), TEXT_SIZE)).fold(0.0, f64::max)
                 + LABEL_GAP
@@ -216,6 +224,12 @@ impl Lane {
                 let beside = self.place(bar.high.max(bar.estimate)) + LABEL_GAP;
                 canvas.text(&label, (beside, y), Anchor::Start, Type::Plain)
             }
+            Figure::Stack(parts, whole) => {
+                self.parts(canvas, row.look.color, parts, y)?;
+                self.whisker(canvas, whole, y)?;
+                let beside = self.place(whole.high.max(whole.estimate)) + LABEL_GAP;
+                canvas.text(&label, (beside, y), Anchor::Start, Type::Plain)
+            }
             Figure::Box(spread) => self.spread(canvas, &row.look, spread, y),
             Figure::Pair(one, other) => {
                 let (from, to) = (self.place(one.estimate), self.place(other.estimate));
@@ -227,6 +241,23 @@ impl Lane {
             Figure::Absent => canvas.text(&label, (self.left + LABEL_GAP, y), Anchor::Start, Type::Muted),
             Figure::NotAsked => Ok(()),
         }
+    }
+
+    /// Medians of parts need not add up to the median of the whole: each part ends where its own sum does.
+    fn parts(&self, canvas: &Canvas, color: RGBColor, parts: &[f64], y: f64) -> Drawn {
+        let mut so_far = 0.0;
+        for (part, opacity) in parts.iter().zip(PART_OPACITY) {
+            let from = self.place(so_far);
+            // What a clock's error makes negative has no length.
+            so_far += part.max(0.0);
+            let to = self.place(so_far);
+            canvas.rectangle((from, y - 7.5), (to, y + 7.5), color, opacity)?;
+            canvas.line(
+                &[(from, y - 7.5), (to, y - 7.5), (to, y + 7.5), (from, y + 7.5)],
+                Stroke::solid(color, 0.6),
+            )?;
+        }
+        Ok(())
     }
 
     fn whisker(&self, canvas: &Canvas, bar: &Estimate, y: f64) -> Drawn {

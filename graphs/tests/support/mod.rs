@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tickbench_record::{Arrival, Cell, Client, Disturbance, Encoding, Flush, Idle, Lane, ScenarioKind, Wait};
-use tickbench_stats::{CellSummary, Estimate, Failure, Metric, Series, Summary};
+use tickbench_stats::{CellSummary, Estimate, Failure, Metric, Series, StageBand, Summary};
 
 /// Names of the made-up servers; the last is the baseline.
 pub(crate) const SERVERS: [&str; 4] = ["axum", "actix", "tungstenite", "floor"];
@@ -171,6 +171,27 @@ fn latency(server: &str, encoding: Encoding, client: Client, iterations: usize) 
         (Metric::ServerRssBytes, 3.4e6 * slow),
     ];
     summed(cell, iterations, &figures, series)
+}
+
+/// Adds stages to a latency cell: a usual message mostly waits for its timer, a slow one in the server.
+pub(crate) fn add_stages(cell: &mut CellSummary) {
+    let slow = slowness(&cell.cell.server);
+    for (band, [lag, network, wake, unsplit]) in StageBand::ALL.into_iter().zip([
+        [33_000.0, 3_100.0 * slow, 1_500.0, 0.0],
+        [90_000.0 * slow * slow, 4_600.0 * slow, 1_900.0, 2_400.0],
+        [410_000.0 * slow * slow, 9_000.0 * slow, 2_300.0, 11_000.0],
+    ]) {
+        let around = |figure: f64| Estimate {
+            estimate: figure,
+            low: figure * 0.96,
+            high: figure * 1.05,
+            iterations: cell.completed,
+        };
+        let stages = band.stages().into_iter().zip([lag, network, wake, unsplit]);
+        let whole = (band.response, lag + network + wake + unsplit);
+        cell.estimates.extend(stages.chain([whole]).map(|(metric, figure)| (metric, around(figure))));
+        cell.estimates.insert(band.stamped, around(1.0 - unsplit / 40_000.0));
+    }
 }
 
 fn throughput(server: &str, encoding: Encoding, flush: Flush, iterations: usize) -> CellSummary {

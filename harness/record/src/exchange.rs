@@ -60,6 +60,10 @@ pub struct Request {
     pub hiccup_ns: Option<u64>,
     /// Where the process that spins on the server's core notes its gaps; lag is cleaned by them.
     pub server_gaps: Option<PathBuf>,
+    /// Whether the kernel's receive timestamps split what is seen: paced ticks over one connection.
+    pub stages: bool,
+    /// Where a row for each message of the window is written, as [`Sample`](crate::Sample)s: paced ticks.
+    pub samples: Option<PathBuf>,
 }
 
 impl Request {
@@ -94,8 +98,14 @@ impl Request {
         if let Some(gaps) = &self.server_gaps {
             flag("server-gaps", gaps.to_string_lossy().into_owned());
         }
+        if let Some(samples) = &self.samples {
+            flag("samples", samples.to_string_lossy().into_owned());
+        }
         if let Some(pid) = self.server_pid {
             flag("server-pid", pid.to_string());
+        }
+        if self.stages {
+            args.push("--stages".into());
         }
         args
     }

@@ -11,6 +11,8 @@ mod environment;
 mod exchange;
 mod measurement;
 mod run;
+mod sample;
+mod stages;
 mod study;
 
 pub use buckets::Bucket;
@@ -26,4 +28,6 @@ pub use environment::{
 pub use exchange::{Ceiling, Check, ClockCheck, CoreHiccups, Job, Reply, Request};
 pub use measurement::{Hiccups, Measurement, Observation, Outcome, Stage, Usage, UsageSamples};
 pub use run::{MeasurementLog, RunError, RunFolder};
+pub use sample::{Sample, SampleError, read_samples, write_samples};
+pub use stages::{Band, Stages};
 pub use study::{Scenario, Study, StudyError};

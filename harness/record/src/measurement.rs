@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cell, Distribution};
+use crate::{Cell, Distribution, Stages};
 
 /// One execution of one cell, completed or failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,6 +125,9 @@ pub struct Observation {
     /// What the machine took from the server's core, where something watched.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub server_hiccups: Option<Hiccups>,
+    /// Where the time of a message goes. Only where the study asks for stages.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stages: Option<Stages>,
     /// The server's use of the machine, or `None` where it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub server_usage: Option<Usage>,

@@ -94,6 +94,16 @@ impl RunFolder {
         self.path.join("graphs")
     }
 
+    /// Where the samples of an execution are, if they were kept: `samples/ITERATION-POSITION.csv.gz`.
+    pub fn samples(&self, iteration: u32, position: u32) -> PathBuf {
+        self.samples_folder().join(format!("{iteration}-{position}.csv.gz"))
+    }
+
+    /// The folder of all samples; a run that keeps none has no such folder.
+    pub fn samples_folder(&self) -> PathBuf {
+        self.path.join("samples")
+    }
+
     fn study_path(&self) -> PathBuf {
         self.path.join("study.toml")
     }

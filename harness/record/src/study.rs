@@ -247,6 +247,9 @@ impl Scenario {
         if self.stages && (self.kind != ScenarioKind::Latency || self.connections != [1]) {
             return Err("stages are told apart in latency scenarios of one connection".into());
         }
+        if self.stages && self.clients != [Client::Probe] {
+            return Err("stages are told apart by the probe alone: leave clients out".into());
+        }
         if self.connections.contains(&0) {
             return Err("connections holds 0: each entry is at least 1".into());
         }

@@ -1,7 +1,7 @@
 //! What must hold of a row before its figures are believed.
 
 use serde::Serialize;
-use tickbench_record::{Arrival, Cell, ScenarioKind};
+use tickbench_record::{Arrival, Band, Cell, ScenarioKind, Stages};
 
 use crate::executions::Executions;
 use crate::figure::Completed;
@@ -21,6 +21,9 @@ const RANDOM_WITHIN: f64 = 3.0;
 /// Ticks of one instant in burst arrival: the contract of servers says so.
 const BURST_TICKS: f64 = 32.0;
 
+/// How far the stages of a band may be from its response: means are rounded where they are written.
+const STAGES_WITHIN_NS: f64 = 1.0;
+
 /// The chance of even one false drift in a run.
 const DRIFT_ERROR: f64 = 0.05;
 
@@ -37,6 +40,9 @@ pub enum Check {
     Schedule,
     /// Both cores read one clock, and no message was received before it was sent. Figure: samples and readings that were not so.
     Clock,
+    /// The stages of each band add up to its response, and the kernel had each message between its sending and its reading, give or
+    /// take what the clocks may be apart. Figure: bands and timestamps that were not so.
+    Stages,
     /// The deciding figure has no trend over the iterations. Figure: how far it drifts over the whole run, as a share of its
     /// median. A drift is a warning and no failure: cells take turns, so it hits those that are compared alike.
     Stationarity,
@@ -78,7 +84,7 @@ pub(crate) fn of_cell(executions: &Executions, context: &Context) -> Vec<Audit> 
         return Vec::new();
     }
     let audits = [Some(counts(completed)), littles_law(cell, completed), schedule(cell, completed)];
-    audits.into_iter().flatten().chain([clock(cell, completed, context)]).collect()
+    audits.into_iter().flatten().chain([clock(cell, completed, context)]).chain(stages(completed)).collect()
 }
 
 fn counts(completed: &Completed) -> Audit {
@@ -123,6 +129,19 @@ fn clock(cell: &Cell, completed: &Completed, context: &Context) -> Audit {
     let backwards = context.clocks.filter(|_| one_way).map_or(0, |clocks| clocks.backwards);
     let figure = negative + backwards;
     Audit { check: Check::Clock, figure: figure as f64, held: figure == 0 }
+}
+
+/// Nothing where no iteration has stages.
+fn stages(completed: &Completed) -> Option<Audit> {
+    let mut seen = completed.values().filter_map(|seen| seen.stages).peekable();
+    seen.peek()?;
+    let is_off = |band: &Band| (band.sum_ns() - band.response_ns).abs() > STAGES_WITHIN_NS;
+    let off = |stages: Stages| {
+        let bands = [stages.median, stages.slowest_100th, stages.slowest_1000th];
+        stages.misplaced + bands.iter().flatten().filter(|band| is_off(band)).count() as u64
+    };
+    let figure: u64 = seen.map(off).sum();
+    Some(Audit { check: Check::Stages, figure: figure as f64, held: figure == 0 })
 }
 
 /// Whether each cell's deciding figure drifts, with Holm's correction over the cells of the run; nothing where the figure cannot

@@ -1,7 +1,7 @@
 //! The metrics, and how each is read from an iteration.
 
 use serde::Serialize;
-use tickbench_record::{Distribution, Observation, ScenarioKind, Usage};
+use tickbench_record::{Band, Distribution, Observation, ScenarioKind, Usage};
 
 use crate::CellSummary;
 
@@ -149,6 +149,25 @@ metrics! {
     ClientCpuShare = Source::Value(|seen| Some(seen.client_usage?.cpu_share)),
     ClientCpuNsPerMessage = Source::Value(|seen| per_message(seen, seen.client_usage?)),
     ClientSetAsideShare = Source::Value(|seen| over(seen.client_hiccups?.set_aside, seen.received)),
+    StagesMedianLagNs = Source::Value(|seen| Some(seen.stages?.median?.lag_ns)),
+    StagesMedianNetworkNs = Source::Value(|seen| Some(seen.stages?.median?.network_ns)),
+    StagesMedianWakeNs = Source::Value(|seen| Some(seen.stages?.median?.wake_ns)),
+    StagesMedianUnsplitNs = Source::Value(|seen| Some(seen.stages?.median?.unsplit_ns)),
+    StagesMedianResponseNs = Source::Value(|seen| Some(seen.stages?.median?.response_ns)),
+    StagesMedianStampedShare = Source::Value(|seen| stamped(seen.stages?.median?)),
+    StagesSlowest100thLagNs = Source::Value(|seen| Some(seen.stages?.slowest_100th?.lag_ns)),
+    StagesSlowest100thNetworkNs = Source::Value(|seen| Some(seen.stages?.slowest_100th?.network_ns)),
+    StagesSlowest100thWakeNs = Source::Value(|seen| Some(seen.stages?.slowest_100th?.wake_ns)),
+    StagesSlowest100thUnsplitNs = Source::Value(|seen| Some(seen.stages?.slowest_100th?.unsplit_ns)),
+    StagesSlowest100thResponseNs = Source::Value(|seen| Some(seen.stages?.slowest_100th?.response_ns)),
+    StagesSlowest100thStampedShare = Source::Value(|seen| stamped(seen.stages?.slowest_100th?)),
+    StagesSlowest1000thLagNs = Source::Value(|seen| Some(seen.stages?.slowest_1000th?.lag_ns)),
+    StagesSlowest1000thNetworkNs = Source::Value(|seen| Some(seen.stages?.slowest_1000th?.network_ns)),
+    StagesSlowest1000thWakeNs = Source::Value(|seen| Some(seen.stages?.slowest_1000th?.wake_ns)),
+    StagesSlowest1000thUnsplitNs = Source::Value(|seen| Some(seen.stages?.slowest_1000th?.unsplit_ns)),
+    StagesSlowest1000thResponseNs = Source::Value(|seen| Some(seen.stages?.slowest_1000th?.response_ns)),
+    StagesSlowest1000thStampedShare = Source::Value(|seen| stamped(seen.stages?.slowest_1000th?)),
+    StagesClockBoundNs = Source::Value(|seen| Some(seen.stages?.clock_bound_ns as f64)),
 }
 
 /// Tails as they were, with the same less the machine's hiccups.
@@ -229,6 +248,10 @@ impl Metric {
 
 fn over(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+fn stamped(band: Band) -> Option<f64> {
+    over(band.stamped, band.messages)
 }
 
 fn per_message(seen: &Observation, usage: Usage) -> Option<f64> {

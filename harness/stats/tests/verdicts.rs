@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use support::{LATENCY, cells, completed, deliveries, noise, rate, scenario, study, usage};
 use tickbench_record::{
-    Ceiling, Cell, Client, ClientCeiling, ClockCheck, Distribution, Encoding, Hiccups, Measurement,
-    Observation, Study, Wait,
+    Band, Ceiling, Cell, Client, ClientCeiling, ClockCheck, Distribution, Encoding, Hiccups, Measurement,
+    Observation, Stages, Study, Wait,
 };
 use tickbench_stats::{Check, Context, Doubt, Metric, Summary, Verdict};
 
@@ -240,6 +240,22 @@ fn each_audit_finds_what_it_is_there_for() {
     assert_eq!(spoilt("latency", LATENCY, |seen| seen.messages_per_s = 995.0), []);
     assert_eq!(spoilt("echo", "", |seen| seen.messages_per_s = 970.0), [Check::LittlesLaw]);
     assert_eq!(spoilt("echo", "", |seen| seen.messages_per_s = 985.0), []);
+    let band = Band {
+        messages: 10,
+        stamped: 5,
+        lag_ns: 1.25,
+        network_ns: 2.0,
+        wake_ns: 3.0,
+        unsplit_ns: 4.0,
+        response_ns: 10.25,
+    };
+    let stages = Stages { stamped: 9, median: Some(band), ..Stages::default() };
+    let staged =
+        |stages: Stages| failed(&audited("latency", LATENCY, &sound, |seen| seen.stages = Some(stages)));
+    assert_eq!(staged(stages), []);
+    assert_eq!(staged(Stages { misplaced: 1, ..stages }), [Check::Stages]);
+    let torn = Band { wake_ns: 4.5, ..band };
+    assert_eq!(staged(Stages { slowest_1000th: Some(torn), ..stages }), [Check::Stages]);
     let apart = ClockCheck { readings: 1_000, backwards: 2, worst_ns: 90 };
     let apart = Context { clocks: Some(apart), ..Context::default() };
     assert_eq!(failed(&audited("latency", LATENCY, &apart, |_| {})), [Check::Clock]);

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
 use tickbench_record::{
-    Check, ClockCheck, CoreHiccups, Distribution, Hiccups, Observation, Reply, Stage, Usage, new_histogram,
+    Check, ClockCheck, CoreHiccups, Distribution, Hiccups, Observation, Reply, Sample, Stage, Usage,
+    new_histogram, write_samples,
 };
 
 /// In the middle of an iteration: after so many messages.
@@ -126,13 +127,40 @@ fn measure(mode: &str, words: &[&str]) {
         Reply::Completed(Box::new(seen))
     };
     let reply = match exchange(flag(words, "--server"), ns("--window-ns"), ns("--stall-ns")) {
-        Ok(count) => completed(count),
+        Ok(count) => {
+            if let Some(path) = maybe(words, "--samples") {
+                write_samples(path.as_ref(), &SAMPLES).expect("a folder for samples");
+            }
+            completed(count)
+        }
         // A client that does not notice what its server does.
         Err(_) if mode == "oblivious" => completed(MIDDLE),
         Err(reason) => Reply::Failed { stage: Stage::Measure, reason },
     };
     println!("{}", serde_json::to_string(&reply).expect("plain data"));
 }
+
+/// What a client leaves of a window: a message with a kernel timestamp, and one without.
+const SAMPLES: [Sample; 2] = [
+    Sample {
+        seq: 41,
+        connection: 0,
+        due_ns: 1_000,
+        sent_ns: 1_200,
+        kernel_ns: Some(1_230),
+        received_ns: 1_300,
+        set_aside: false,
+    },
+    Sample {
+        seq: 42,
+        connection: 3,
+        due_ns: 2_000,
+        sent_ns: 2_200,
+        kernel_ns: None,
+        received_ns: 2_300,
+        set_aside: true,
+    },
+];
 
 fn hiccups_over(threshold_ns: &str) -> Hiccups {
     Hiccups { threshold_ns: threshold_ns.parse().expect("nanoseconds"), ..Hiccups::default() }

@@ -124,5 +124,7 @@ fn request(live: &LiveServer, encoding: Encoding, wait: Wait) -> Request {
         usage_samples_per_s: 0,
         hiccup_ns: None,
         server_gaps: None,
+        stages: false,
+        samples: None,
     }
 }

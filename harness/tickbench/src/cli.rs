@@ -118,6 +118,9 @@ pub(crate) struct RunArgs {
     /// Seed of order, feed and intervals; else the study's, else drawn.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub(crate) seed: Option<u64>,
+    /// Keep a row for each message of each window of paced ticks too, for `export --samples`: 20 bytes a message.
+    #[arg(long)]
+    pub(crate) samples: bool,
     /// Where the servers listen; port 0 lets the system choose.
     #[arg(long, value_name = "ADDR:PORT", default_value_t = LOOPBACK)]
     pub(crate) listen: Loopback,
@@ -159,6 +162,9 @@ pub(crate) struct ExportArgs {
     /// The file, or for `hlog` the folder, to write to; else standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Of a run that kept them with `run --samples`: a row a message, in place of a row a measurement.
+    #[arg(long)]
+    pub(crate) samples: bool,
     /// Print what each column of CSV, JSON and Parquet means, as Markdown.
     #[arg(long, conflicts_with_all = ["run", "format", "out"])]
     pub(crate) dictionary: bool,

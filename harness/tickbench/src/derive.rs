@@ -60,6 +60,7 @@ fn section(chart: &Chart) -> tickbench_report::Section {
     use tickbench_report::Section as Shown;
     match chart.section {
         Drawn::Latency => Shown::Latency,
+        Drawn::Stages => Shown::Stages,
         Drawn::Throughput => Shown::Throughput,
         Drawn::Scaling => Shown::Scaling,
         Drawn::Echo => Shown::Echo,

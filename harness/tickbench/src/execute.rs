@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use tickbench_record::{
-    Cell, Cores, Idle, Job, Measurement, Observation, Outcome, Reply, Request, Scenario, ScenarioKind, Stage,
-    Study,
+    Cell, Cores, Idle, Job, Measurement, Observation, Outcome, Reply, Request, RunFolder, Scenario,
+    ScenarioKind, Stage, Study,
 };
 
 use crate::awake::{Awake, Waker};
@@ -37,6 +37,8 @@ pub(crate) struct Rig<'a> {
     pub(crate) hiccup_ns: Option<u64>,
     /// How the servers' core is kept awake, or why it cannot be.
     pub(crate) waker: &'a Result<Waker, String>,
+    /// The run whose executions leave a row a message, where that is asked for.
+    pub(crate) samples: Option<&'a RunFolder>,
 }
 
 /// Executes a cell once; `None` where the user ended it. A failure of server or client is a measurement too.
@@ -90,6 +92,7 @@ fn attempt(
     let request = Request {
         hiccup_ns: rig.hiccup_ns,
         server_gaps: awake.as_ref().map(Awake::gaps),
+        samples: rig.samples(execution),
         ..request(rig.study, scenario, cell, *iteration, &live)
     };
     act(live.process.id());
@@ -123,6 +126,12 @@ impl Rig<'_> {
         let ((server, client), scenario) =
             parts.with_context(|| format!("{cell} names a server, client or scenario that was not built"))?;
         Ok((server, client, scenario))
+    }
+
+    /// Where the samples of an execution go: those of paced ticks alone, which have a schedule to be late for.
+    fn samples(&self, execution: &Execution) -> Option<PathBuf> {
+        let folder = self.samples.filter(|_| execution.cell.kind.is_paced())?;
+        Some(folder.samples(execution.iteration, execution.position))
     }
 
     fn wake(&self, cell: &Cell, interrupt: &mut Interrupt) -> Result<Option<Awake>, Stop> {
@@ -160,6 +169,8 @@ fn request(study: &Study, scenario: &Scenario, cell: &Cell, iteration: u32, live
         usage_samples_per_s: study.usage_samples_per_s,
         hiccup_ns: None,
         server_gaps: None,
+        stages: scenario.stages,
+        samples: None,
     }
 }
 

@@ -65,6 +65,7 @@ impl Injection {
     pub(crate) fn rig<'a>(&'a self, study: &'a Study, servers: &'a [Contestant]) -> Rig<'a> {
         let Injection { clients, found, .. } = self;
         Rig {
+            samples: None,
             study,
             servers,
             clients,

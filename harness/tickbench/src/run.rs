@@ -61,6 +61,7 @@ pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<Run
     let mut kept = subject.keep(before, &study, spent)?;
     found.placement.move_harness()?;
     kept.environment.warnings.iter().for_each(|warning| progress.say(&format!("note: {warning}")));
+    let samples = samples_of(&kept.folder, args.samples)?;
     let rig = Rig {
         study: &study,
         servers: &programs.with_control(&study),
@@ -69,6 +70,7 @@ pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<Run
         listen: args.listen.0,
         hiccup_ns: found.hiccup_ns(),
         waker: &found.waker,
+        samples: samples.as_ref(),
     };
     let progress = carry_out(&rig, &plan, &mut kept, &mut interrupt, progress)?;
     progress.end();
@@ -191,6 +193,17 @@ fn spent_before(environment: &Environment, done: &[Measurement], now: Spent) -> 
 
 fn measuring_ns(done: &[Measurement]) -> u64 {
     done.iter().filter_map(|measurement| measurement.observation.as_ref()).map(|seen| seen.elapsed_ns).sum()
+}
+
+/// The run whose samples are kept: where they are asked for, or were when it began. The clients, which write them, may run anywhere.
+fn samples_of(folder: &RunFolder, asked: bool) -> anyhow::Result<Option<RunFolder>> {
+    let samples = folder.samples_folder();
+    if !asked && !samples.exists() {
+        return Ok(None);
+    }
+    let failed = || format!("failed to create `{}`", samples.display());
+    std::fs::create_dir_all(&samples).with_context(failed)?;
+    Ok(Some(RunFolder::open(&std::path::absolute(folder.path()).with_context(failed)?)?))
 }
 
 /// Executes what is left of the plan, keeping each measurement as it is made.

@@ -345,24 +345,35 @@ fn nothing_of_a_record_is_left_out() {
     seen.round_trip_cleaned_ns.clone_from(&seen.lag_ns);
     let study = Study::from_toml(STUDY).unwrap();
     let columns = dictionary();
+    let band = Some(tickbench_record::Band::default());
+    seen.stages = Some(tickbench_record::Stages {
+        median: band,
+        slowest_100th: band,
+        slowest_1000th: band,
+        ..Default::default()
+    });
     for part in [serde_json::json!(seen), serde_json::json!(study.cells(&study.servers, |_| true)[0])] {
         for (name, value) in part.as_object().unwrap() {
             let stem = name.trim_end_matches("_ns").trim_end_matches("_usage");
-            let inner: Vec<String> = match value.as_object() {
-                // Curves and samples over time are no figures of a row.
-                Some(fields) => fields
-                    .keys()
-                    .filter(|key| *key != "histogram")
-                    .map(|key| format!("{stem}_{key}"))
-                    .collect(),
+            let mut inner = Vec::new();
+            match value.as_object() {
+                Some(_) => figures(stem, value, &mut inner),
                 None if value.is_null() => continue,
-                None => vec![name.clone()],
-            };
+                None => inner.push(name.clone()),
+            }
             for wanted in inner {
                 let has = |column: &String| *column == wanted || *column == format!("{wanted}_ns");
                 assert!(columns.iter().any(has), "no column has {wanted}: add it to export/columns.rs");
             }
         }
+    }
+}
+
+/// The names of all figures within a part of a record. Curves and samples over time are no figures of a row.
+fn figures(stem: &str, value: &serde_json::Value, found: &mut Vec<String>) {
+    let Some(fields) = value.as_object() else { return found.push(stem.into()) };
+    for (name, value) in fields.iter().filter(|(name, _)| *name != "histogram") {
+        figures(&format!("{stem}_{name}"), value, found);
     }
 }
 

@@ -92,6 +92,10 @@ pub(crate) fn words(audit: &Audit) -> (&'static str, String) {
         Check::Clock => {
             ("one clock on both cores", format!("{} times earlier than what came before", whole()))
         }
+        Check::Stages => (
+            "stages add up to the response, each message in the kernel between sending and reading",
+            format!("untrue {} times", whole()),
+        ),
         Check::Stationarity => ("no drift", format!("{:+.1} % over the run", audit.figure * 100.0)),
     }
 }

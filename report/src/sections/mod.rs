@@ -11,6 +11,7 @@ pub(crate) mod quiet;
 pub(crate) mod resources;
 pub(crate) mod scaling;
 pub(crate) mod sizes;
+pub(crate) mod stages;
 pub(crate) mod tails;
 pub(crate) mod threats;
 pub(crate) mod throughput;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use tickbench_record::{BuiltServer, Cell, Cores, Environment, Machine, ScenarioKind, SkippedServer, Study};
-use tickbench_stats::{CellSummary, Comparison, Estimate, Failure, Metric, Series, Summary, Verdict};
+use tickbench_stats::{
+    CellSummary, Comparison, Estimate, Failure, Metric, Series, StageBand, Summary, Verdict,
+};
 
 pub(crate) fn study(servers: &[&str], scenarios: &str) -> Study {
     let servers = servers.iter().map(|server| format!("{server:?}")).collect::<Vec<_>>().join(", ");
@@ -194,6 +196,20 @@ pub(crate) fn clean(cell: &mut CellSummary) {
             (Metric::ServerSetAsideShare, about(0.02)),
         ]);
     }
+}
+
+/// Adds stages to a latency cell: for *plain*, the windows are too short for the slowest 0.1 %.
+pub(crate) fn add_stages(cell: &mut CellSummary, factor: f64) {
+    let bands = StageBand::ALL.into_iter().zip([1.0, 2.5, 11.0]);
+    for (band, slow) in bands.take(if cell.cell.server == "plain" { 2 } else { 3 }) {
+        let unsplit = if slow > 1.0 { 700.0 * slow } else { 0.0 };
+        let [lag, network, wake] = [40_000.0 * slow, 3_100.0 * factor * slow, 1_500.0];
+        let stages = band.stages().into_iter().zip([lag, network, wake, unsplit].map(about));
+        cell.estimates.extend(stages);
+        cell.estimates.insert(band.response, about(lag + network + wake + unsplit));
+        cell.estimates.insert(band.stamped, about(1.0 / slow.sqrt()));
+    }
+    cell.estimates.insert(Metric::StagesClockBoundNs, about(52.0));
 }
 
 /// Every comparison that the summary's own cells allow.

@@ -6,6 +6,7 @@ mod opening;
 pub(crate) mod poller;
 mod random;
 pub(crate) mod socket;
+pub(crate) mod stamped;
 
 use std::os::fd::OwnedFd;
 

@@ -5,19 +5,21 @@ mod echo;
 mod farewell;
 mod intake;
 mod many;
+mod reading;
 mod single;
 mod ticks;
 
 pub(crate) use audit::difference;
 
 use tickbench_client_kit::{Failure, Poll, Progress, Session, monotonic_ns, ticks_target};
-use tickbench_record::{Arrival, Job, Observation, Reply, Request};
+use tickbench_record::{Arrival, Job, Observation, Reply, Request, Stage};
 
-use crate::link::{self, Connection, Spacing};
+use crate::link::{self, Connection, Spacing, stamped};
 use audit::Audit;
 use echo::Echo;
 use intake::Handler;
 use many::Many;
+use reading::{Plain, Reading, WithKernelTime};
 use single::Single;
 use ticks::Ticks;
 
@@ -30,6 +32,7 @@ pub(crate) fn measure(request: &Request) -> Reply {
 }
 
 fn measured(request: &Request) -> Result<Observation, Failure> {
+    check_stages(request)?;
     match request.job {
         Job::Ticks => {
             let audit = Audit::new(request)?;
@@ -48,6 +51,16 @@ fn measured(request: &Request) -> Result<Observation, Failure> {
             Ok(observation)
         }
     }
+}
+
+/// A read of many connections is not stamped, and only paced ticks have stages, which the session sees to.
+fn check_stages(request: &Request) -> Result<(), Failure> {
+    if request.stages && request.connections != 1 {
+        let reason =
+            "stages are told apart over one connection alone: ask for --connections 1, or leave --stages out";
+        return Err(Failure::new(Stage::Connect, reason));
+    }
+    Ok(())
 }
 
 /// Streams that tick at one rate are begun at different phases of their common period.
@@ -75,12 +88,13 @@ fn run<H: Handler>(
     handler: &mut H,
 ) -> Result<Observation, Failure> {
     match connections.pop() {
-        Some(only) if connections.is_empty() => {
-            let mut single = Single::new(only, request.wait, &mut session, handler)?;
-            let observation = poll(session, |session| single.poll(session, handler))?;
-            farewell::close(std::slice::from_ref(single.socket()));
-            Ok(observation)
+        Some(only) if connections.is_empty() && request.stages => {
+            stamped::stamp(&only.socket).map_err(|cause| {
+                session.failure(format!("failed to have the kernel stamp what it receives: {cause}"))
+            })?;
+            run_single::<H, WithKernelTime>(request, session, only, handler)
         }
+        Some(only) if connections.is_empty() => run_single::<H, Plain>(request, session, only, handler),
         last => {
             connections.extend(last);
             let mut many = Many::new(connections, request.wait, &mut session, handler)?;
@@ -89,6 +103,18 @@ fn run<H: Handler>(
             Ok(observation)
         }
     }
+}
+
+fn run_single<H: Handler, R: Reading>(
+    request: &Request,
+    mut session: Session,
+    only: Connection,
+    handler: &mut H,
+) -> Result<Observation, Failure> {
+    let mut single = Single::<_, R>::new(only, request.wait, &mut session, handler)?;
+    let observation = poll(session, |session| single.poll(session, handler))?;
+    farewell::close(std::slice::from_ref(single.socket()));
+    Ok(observation)
 }
 
 /// Polls until the window is over. A poll returns what it brought and when it ended.

@@ -30,8 +30,8 @@ impl Ticks {
 impl Handler for Ticks {
     type State = Sequence;
 
-    fn start(&mut self, _: usize, _: &OwnedFd) -> Result<Sequence, Failure> {
-        Ok(Sequence::default())
+    fn start(&mut self, index: usize, _: &OwnedFd) -> Result<Sequence, Failure> {
+        Ok(Sequence::of(index))
     }
 
     #[inline(always)]

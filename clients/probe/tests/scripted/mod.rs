@@ -114,6 +114,8 @@ pub(crate) fn request(server: SocketAddr) -> Request {
         usage_samples_per_s: 0,
         hiccup_ns: None,
         server_gaps: None,
+        stages: false,
+        samples: None,
     }
 }
 

@@ -49,15 +49,25 @@ impl Serialize for Value {
     }
 }
 
+/// What tells one execution and its cell from the others: the first columns of a table of anything that belongs to one.
+pub(crate) fn keys() -> Vec<Column> {
+    let mut columns = Columns(Vec::new());
+    columns.place();
+    columns.cell();
+    columns.0
+}
+
 /// All columns, in their order.
 pub(crate) fn all() -> Vec<Column> {
     let mut columns = Columns(Vec::new());
+    columns.place();
     columns.execution();
     columns.cell();
     columns.counts();
     for (name, what, latency) in LATENCIES {
         columns.distribution(name, what, latency);
     }
+    columns.stages();
     columns.hiccups("client", |seen| seen.client_hiccups);
     columns.hiccups("server", |seen| seen.server_hiccups);
     columns.usage("server", |seen| seen.server_usage);
@@ -67,19 +77,28 @@ pub(crate) fn all() -> Vec<Column> {
 
 /// The dictionary as Markdown.
 pub(crate) fn dictionary() -> String {
-    let mut text = String::from(
-        "# Data dictionary\n\nOne row is one measurement: one iteration of one cell. What a measurement does not have is empty \
-         (CSV) or null (JSON, Parquet).\n\n| column | type | unit | meaning |\n| --- | --- | --- | --- |\n",
-    );
-    for Column { name, kind, unit, meaning, .. } in all() {
-        let kind = match kind {
-            Kind::Text => "text",
-            Kind::Whole => "integer",
-            Kind::Real => "real",
-        };
-        text += &format!("| `{name}` | {kind} | {unit} | {meaning} |\n");
-    }
-    text
+    let rows =
+        all().into_iter().map(|Column { name, kind, unit, meaning, .. }| row(&name, kind, unit, &meaning));
+    format!(
+        "# Data dictionary\n\nOne row is one measurement: one iteration of one cell. {MISSING}\n\n{HEADING}{}",
+        rows.collect::<String>()
+    )
+}
+
+/// What stands where nothing is.
+pub(super) const MISSING: &str = "What it does not have is empty (CSV) or null (JSON, Parquet).";
+
+/// The heading over [`row`]s.
+pub(super) const HEADING: &str = "| column | type | unit | meaning |\n| --- | --- | --- | --- |\n";
+
+/// A column as a row of a dictionary.
+pub(super) fn row(name: &str, kind: Kind, unit: &str, meaning: &str) -> String {
+    let kind = match kind {
+        Kind::Text => "text",
+        Kind::Whole => "integer",
+        Kind::Real => "real",
+    };
+    format!("| `{name}` | {kind} | {unit} | {meaning} |\n")
 }
 
 type Latency = fn(&Observation) -> Option<&Distribution>;
@@ -105,7 +124,8 @@ pub(crate) const LATENCIES: [(&str, &str, Latency); 7] = [
     ),
 ];
 
-struct Columns(Vec<Column>);
+/// Columns under construction.
+pub(super) struct Columns(Vec<Column>);
 
 impl Columns {
     fn add(
@@ -121,7 +141,7 @@ impl Columns {
         self.add((name, Kind::Text, ""), meaning, move |m| read(m).map_or(Value::Missing, Value::Text));
     }
 
-    fn whole(
+    pub(super) fn whole(
         &mut self,
         name: impl Into<String>,
         unit: &'static str,
@@ -132,7 +152,7 @@ impl Columns {
         self.add((name, Kind::Whole, unit), meaning, value);
     }
 
-    fn real(
+    pub(super) fn real(
         &mut self,
         name: impl Into<String>,
         unit: &'static str,
@@ -146,11 +166,14 @@ impl Columns {
         self.add((name, Kind::Real, unit), meaning, value);
     }
 
-    fn execution(&mut self) {
+    fn place(&mut self) {
         self.whole("iteration", "", "which iteration, from 0", |m| Some(m.iteration.into()));
         self.whole("position", "", "place of this execution within its iteration, from 0", |m| {
             Some(m.position.into())
         });
+    }
+
+    fn execution(&mut self) {
         self.real("started_at_s", "s", "when it began, UNIX time", |m| Some(m.started_at_s));
         self.whole("wall_ns", "ns", "from launching the server to its end", |m| Some(m.wall_ns));
         self.text("status", "`completed` or `failed`", |m| {

@@ -1,17 +1,15 @@
-//! CSV as RFC 4180 has it: a header, a row a measurement, missing values empty.
+//! CSV as RFC 4180 has it: a header, then the rows, missing values empty.
 
 use std::io::Write;
 
-use tickbench_record::Measurement;
+use super::columns::Value;
+use super::table::Table;
 
-use super::columns::{self, Value};
-
-pub(super) fn write(measurements: &[Measurement], file: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-    let columns = columns::all();
+pub(super) fn write(table: Table<'_>, file: &mut (dyn Write + Send)) -> anyhow::Result<()> {
     let mut writer = csv::Writer::from_writer(file);
-    writer.write_record(columns.iter().map(|column| &column.name))?;
-    for measurement in measurements {
-        writer.write_record(columns.iter().map(|column| match column.of(measurement) {
+    writer.write_record(table.columns.iter().map(|column| &column.name))?;
+    for row in table.rows {
+        writer.write_record(row?.into_iter().map(|value| match value {
             Value::Text(text) => text,
             Value::Whole(number) => number.to_string(),
             // The shortest digits that read back as the same number.

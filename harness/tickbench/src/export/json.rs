@@ -3,19 +3,16 @@
 use std::io::Write;
 
 use serde::Serializer as _;
-use tickbench_record::Measurement;
 
-use super::columns;
+use super::table::Table;
 
-pub(super) fn write(measurements: &[Measurement], file: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-    let columns = columns::all();
-    let mut before = "[\n";
-    for measurement in measurements {
+pub(super) fn write(table: Table<'_>, file: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+    let (mut before, mut end) = ("[\n", "[]\n");
+    for row in table.rows {
         file.write_all(before.as_bytes())?;
-        let row = columns.iter().map(|column| (&column.name, column.of(measurement)));
-        serde_json::Serializer::new(&mut *file).collect_map(row)?;
-        before = ",\n";
+        let fields = table.columns.iter().map(|column| &column.name).zip(row?);
+        serde_json::Serializer::new(&mut *file).collect_map(fields)?;
+        (before, end) = (",\n", "\n]\n");
     }
-    let end = if measurements.is_empty() { "[]\n" } else { "\n]\n" };
     Ok(file.write_all(end.as_bytes())?)
 }

@@ -6,6 +6,9 @@ mod hlog;
 mod json;
 mod openmetrics;
 mod parquet;
+mod samples;
+mod stage_columns;
+mod table;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -36,9 +39,8 @@ pub(crate) enum Format {
 /// Writes what was asked for.
 pub(crate) fn command(args: &ExportArgs) -> anyhow::Result<Ended> {
     if args.dictionary {
-        std::io::stdout()
-            .write_all(columns::dictionary().as_bytes())
-            .context("failed to write to standard output")?;
+        let dictionary = if args.samples { samples::dictionary() } else { columns::dictionary() };
+        std::io::stdout().write_all(dictionary.as_bytes()).context("failed to write to standard output")?;
         return Ok(Ended::Fine);
     }
     let (Some(run), Some(format)) = (&args.run, args.format) else {
@@ -46,17 +48,25 @@ pub(crate) fn command(args: &ExportArgs) -> anyhow::Result<Ended> {
     };
     let folder = RunFolder::open(run)?;
     let out = args.out.as_deref();
+    let measurements = folder.measurements()?;
+    let table = || match args.samples {
+        true => samples::table(&folder, &measurements),
+        false => Ok(table::of_measurements(&measurements)),
+    };
     match format {
-        Format::Csv => to(out, |file| csv::write(&folder.measurements()?, file))?,
-        Format::Json => to(out, |file| json::write(&folder.measurements()?, file))?,
-        Format::Openmetrics => to(out, |file| openmetrics::write(&folder, file))?,
+        Format::Csv => table().and_then(|table| to(out, |file| csv::write(table, file)))?,
+        Format::Json => table().and_then(|table| to(out, |file| json::write(table, file)))?,
         Format::Parquet => {
             let out = out.context("Parquet is no text: name a file for it with --out FILE")?;
-            to(Some(out), |file| parquet::write(&folder.measurements()?, file))?;
+            table().and_then(|table| to(Some(out), |file| parquet::write(table, file)))?;
         }
+        Format::Openmetrics | Format::Hlog if args.samples => {
+            bail!("samples are rows: write them with --format csv, json or parquet")
+        }
+        Format::Openmetrics => to(out, |file| openmetrics::write(&folder, file))?,
         Format::Hlog => {
             let out = out.context("histogram logs are many files: name a folder for them with --out DIR")?;
-            println!("{} logs in `{}`", hlog::write(&folder.measurements()?, out)?, out.display());
+            println!("{} logs in `{}`", hlog::write(&measurements, out)?, out.display());
         }
     }
     Ok(Ended::Fine)
