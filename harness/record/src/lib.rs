@@ -24,6 +24,8 @@ pub use environment::{
     BuiltServer, ClientCeiling, Cores, Environment, Finding, Machine, SelfTest, SkippedServer, Spent,
 };
 pub use exchange::{Ceiling, Check, ClockCheck, CoreHiccups, Job, Reply, Request};
-pub use measurement::{Hiccups, Measurement, Observation, Outcome, Stage, Usage, UsageSamples};
+pub use measurement::{
+    Hiccups, Measurement, MemoryReading, Observation, Outcome, Stage, Usage, UsageSamples,
+};
 pub use run::{MeasurementLog, RunError, RunFolder};
 pub use study::{Scenario, Study, StudyError};
