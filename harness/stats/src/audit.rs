@@ -31,7 +31,8 @@ const DRIFT_ERROR: f64 = 0.05;
 pub enum Check {
     /// Messages sent are messages received and lost. Figure: iterations in which they are not.
     Counts,
-    /// A closed loop holds as many messages as it has connections. Figure: throughput × mean round trip over connections, the
+    /// A closed loop holds as many messages as it has connections. Figure: throughput × mean round trip (for connections that are
+    /// opened in turn, the mean from connecting to the answered close frame) over connections, the
     /// median over iterations; 1 is right. Little: "A proof for the queuing formula L = λW", 1961.
     LittlesLaw,
     /// Paced ticks came at the rate that was asked for. Figure: achieved over asked, the median over iterations; 1 is right.
@@ -89,11 +90,13 @@ fn counts(completed: &Completed) -> Audit {
 }
 
 fn littles_law(cell: &Cell, completed: &Completed) -> Option<Audit> {
-    if cell.kind != ScenarioKind::Echo {
-        return None;
-    }
     let held = completed.values().filter_map(|seen| {
-        let in_flight = seen.messages_per_s * seen.round_trip_ns.as_ref()?.mean / 1e9;
+        let turn = match cell.kind {
+            ScenarioKind::Echo => seen.round_trip_ns.as_ref(),
+            ScenarioKind::Connect => seen.connection_ns.as_ref(),
+            _ => None,
+        };
+        let in_flight = seen.messages_per_s * turn?.mean / 1e9;
         Some(in_flight / f64::from(cell.connections))
     });
     let figure = median_of(held.collect())?;
@@ -101,14 +104,17 @@ fn littles_law(cell: &Cell, completed: &Completed) -> Option<Audit> {
 }
 
 fn schedule(cell: &Cell, completed: &Completed) -> Option<Audit> {
-    if !matches!(cell.kind, ScenarioKind::Latency | ScenarioKind::Scaling) || cell.rate_per_s <= 0.0 {
+    let is_paced = matches!(cell.kind, ScenarioKind::Latency | ScenarioKind::Scaling | ScenarioKind::Ping);
+    if !is_paced || cell.rate_per_s <= 0.0 {
         return None;
     }
     let figure = median_of(completed.values().map(|seen| seen.messages_per_s / cell.rate_per_s).collect())?;
     let asked =
         median_of(completed.values().map(|seen| cell.rate_per_s * seen.elapsed_ns as f64 / 1e9).collect())?;
     // A window begins and ends between two ticks of each connection, and so may hold one of them more or less.
-    let cut = f64::from(cell.connections) / asked;
+    // One schedule goes round all connections that are pinged.
+    let streams = if cell.kind == ScenarioKind::Ping { 1 } else { cell.connections };
+    let cut = f64::from(streams) / asked;
     let within = match cell.arrival {
         Arrival::Constant | Arrival::Recorded => cut,
         Arrival::Burst => cut * BURST_TICKS,
