@@ -148,6 +148,7 @@ fn absence(cell: &CellSummary, metric: Metric) -> String {
         _ if !cell.is_sound() => {
             "failed an audit (see Audits): no number of this row is to be believed".into()
         }
+        None if metric == Metric::ConnectNs => "connections are opened all the time here".into(),
         Some(q) => format!(
             "{} needs {} samples, and all iterations together hold fewer",
             percentile(q),

@@ -70,6 +70,9 @@ fn ratio(table: &mut Table, slope: &MemorySlope, memory: Memory, to: &str) -> St
     }
     match slope.ratios.get(to).and_then(|ratios| ratios.get(&memory)) {
         Some(ratio) => Unit::One.fine_with_interval(ratio),
-        None => table.missing(format!("no ratio: {to} has no slope here that is surely above 0")),
+        None => match &slope.missing {
+            Some(reason) => table.missing(reason.as_str()),
+            None => table.missing(format!("no ratio: {to} has no slope here that is surely above 0")),
+        },
     }
 }
