@@ -53,6 +53,12 @@ pub enum Section {
     Scaling,
     /// Round trips.
     Echo,
+    /// Connections opened and closed in turn.
+    Connecting,
+    /// Connections that carry pings alone.
+    Idle,
+    /// What a connection takes of memory.
+    Memory,
     /// What another client than the instrument sees.
     Clients,
     /// CPU and memory.
@@ -94,6 +100,9 @@ pub fn charts(summary: &Summary, options: Options) -> Result<Vec<Chart>, GraphEr
         chart::scaling::charts,
         chart::percentiles::round_trip,
         chart::echo::charts,
+        chart::connecting::charts,
+        chart::idle::charts,
+        chart::per_connection::charts,
         chart::clients::charts,
         chart::memory::charts,
         chart::cpu::charts,

@@ -55,6 +55,12 @@ pub enum Section {
     Scaling,
     /// Round trips.
     Echo,
+    /// Connections opened and closed in turn.
+    Connecting,
+    /// Connections that carry pings alone.
+    Idle,
+    /// What a connection takes of memory.
+    Memory,
     /// What a usual client adds.
     Clients,
     /// CPU time, memory, context switches.
@@ -111,6 +117,12 @@ pub fn render(
         scaling_figures: of(Section::Scaling),
         echo: sections::echo::section(&run),
         echo_figures: of(Section::Echo),
+        connecting: sections::connecting::section(&run),
+        connecting_figures: of(Section::Connecting),
+        idle: sections::idle::section(&run),
+        idle_figures: of(Section::Idle),
+        memory: sections::memory::section(&run),
+        memory_figures: of(Section::Memory),
         clients: sections::clients::section(&run),
         clients_figures: of(Section::Clients),
         resources: sections::resources::section(&run),
@@ -158,6 +170,12 @@ struct View<'a> {
     scaling_figures: Vec<&'a Figure>,
     echo: Vec<Part>,
     echo_figures: Vec<&'a Figure>,
+    connecting: Vec<Part>,
+    connecting_figures: Vec<&'a Figure>,
+    idle: Vec<Part>,
+    idle_figures: Vec<&'a Figure>,
+    memory: Vec<(String, String)>,
+    memory_figures: Vec<&'a Figure>,
     clients: String,
     clients_figures: Vec<&'a Figure>,
     resources: Vec<(String, String)>,

@@ -148,6 +148,7 @@ fn absence(cell: &CellSummary, metric: Metric) -> String {
         _ if !cell.is_sound() => {
             "failed an audit (see Audits): no number of this row is to be believed".into()
         }
+        None if metric == Metric::ConnectNs => "connections are opened all the time here".into(),
         Some(q) => format!(
             "{} needs {} samples, and all iterations together hold fewer",
             percentile(q),
@@ -232,7 +233,10 @@ pub(crate) fn metric_words(metric: Metric) -> (&'static str, Unit) {
         Metric::DeliveryCleanedP99 => ("p99 delivery, cleaned", Unit::Micros),
         Metric::DeliveryCleanedP999 => ("p99.9 delivery, cleaned", Unit::Micros),
         Metric::RoundTripCleanedP50 => ("p50 round trip, cleaned", Unit::Micros),
+        Metric::RoundTripCleanedP99 => ("p99 round trip, cleaned", Unit::Micros),
         Metric::RoundTripP50 => ("p50 round trip", Unit::Micros),
+        Metric::RoundTripP99 => ("p99 round trip", Unit::Micros),
+        Metric::ServerCpuNsPerMessage => ("server CPU time", Unit::Micros),
         _ => ("rate", Unit::Millions),
     }
 }

@@ -47,8 +47,12 @@ pub(crate) enum Unit {
     Thousands,
     /// A share of one as percent.
     Percent,
+    /// Bytes as KiB.
+    Kib,
     /// Bytes as MiB.
     Mib,
+    /// Nanoseconds as milliseconds.
+    Millis,
 }
 
 impl Unit {
@@ -56,8 +60,9 @@ impl Unit {
         match self {
             Unit::Micros | Unit::Thousands => 1e3,
             Unit::One => 1.0,
-            Unit::Millions => 1e6,
+            Unit::Millions | Unit::Millis => 1e6,
             Unit::Percent => 0.01,
+            Unit::Kib => 1024.0,
             Unit::Mib => 1024.0 * 1024.0,
         }
     }
@@ -96,7 +101,9 @@ impl Unit {
             Unit::Millions => " M/s",
             Unit::Thousands => " k/s",
             Unit::Percent => " %",
+            Unit::Kib => " KiB",
             Unit::Mib => " MiB",
+            Unit::Millis => " ms",
         }
     }
 }

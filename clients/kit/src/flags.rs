@@ -11,7 +11,7 @@ pub struct MeasureFlags {
     /// Where the server listens
     #[arg(long, value_name = "ADDR:PORT")]
     server: SocketAddr,
-    /// What to do: receive ticks, or have messages echoed
+    /// What to do: receive ticks, have messages echoed, open and close connections, or ping
     #[arg(long, default_value = "ticks", value_parser = job)]
     job: Job,
     /// How messages are written: json or binary
@@ -105,7 +105,9 @@ fn job(word: &str) -> Result<Job, String> {
     match word {
         "ticks" => Ok(Job::Ticks),
         "echo" => Ok(Job::Echo),
-        _ => Err("a job is ticks or echo".into()),
+        "connect" => Ok(Job::Connect),
+        "ping" => Ok(Job::Ping),
+        _ => Err("a job is ticks, echo, connect or ping".into()),
     }
 }
 
@@ -173,7 +175,7 @@ mod tests {
     prop_compose! {
         fn request()(
             numbers in numbers(),
-            job in any_of(&[Job::Ticks, Job::Echo]),
+            job in any_of(&[Job::Ticks, Job::Echo, Job::Connect, Job::Ping]),
             encoding in any_of(Encoding::ALL),
             flush in any_of(Flush::ALL),
             arrival in any_of(Arrival::ALL),

@@ -8,11 +8,13 @@
 
 mod clock;
 mod clock_map;
+mod connects;
 mod failure;
 mod flags;
 pub mod gaps;
 mod hiccup;
 mod lag;
+mod memory;
 mod preemption;
 mod query;
 mod recorder;
@@ -27,6 +29,7 @@ pub use clock::monotonic_ns;
 pub use failure::Failure;
 pub use flags::MeasureFlags;
 pub use hiccup::{Brought, LEAST_THRESHOLD_NS, Watch};
+pub use memory::{MemoryError, read_memory};
 pub use preemption::{Preemption, involuntary_switches};
 pub use query::ticks_target;
 pub use recorder::{Question, Recorder, Sequence};

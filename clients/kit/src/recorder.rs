@@ -4,6 +4,7 @@ use tickbench_protocol::Stamps;
 use tickbench_record::{Distribution, Job, Observation, Request, Sample, Stage};
 
 use crate::Failure;
+use crate::connects::Connects;
 use crate::rows::Kept;
 use crate::tally::Tally;
 
@@ -16,6 +17,10 @@ pub enum Question {
     Flood,
     /// Echo: round trip alone.
     RoundTrip,
+    /// Pings: round trip, and response from when each was due.
+    Pings,
+    /// Connections opened and closed in turn: handshake, first tick, and the whole turn.
+    Connects,
 }
 
 impl Question {
@@ -24,6 +29,8 @@ impl Question {
         let recorded = request.arrival == tickbench_record::Arrival::Recorded;
         match request.job {
             Job::Echo => Question::RoundTrip,
+            Job::Ping => Question::Pings,
+            Job::Connect => Question::Connects,
             Job::Ticks if request.rate_per_s > 0.0 || recorded => Question::Paced,
             Job::Ticks => Question::Flood,
         }
@@ -64,6 +71,9 @@ pub struct Recorder {
     /// The part of it that the client's core may have delayed.
     aside: Tally,
     response: Tally,
+    /// Pings that a pong to a later one made up for.
+    superseded: u64,
+    connects: Option<Connects>,
     /// Whether what is read now may have waited for the client's core to come back.
     in_doubt: bool,
 }
@@ -92,6 +102,8 @@ impl Recorder {
             transit: Tally::new(),
             aside: Tally::new(),
             response: Tally::new(),
+            superseded: 0,
+            connects: (question == Question::Connects).then(Connects::new),
             in_doubt: false,
         }
     }
@@ -103,6 +115,8 @@ impl Recorder {
             histogram.reset();
         }
         self.kept.reset();
+        self.superseded = 0;
+        self.connects.iter_mut().for_each(Connects::reset);
         self.recording = false;
     }
 
@@ -192,6 +206,43 @@ impl Recorder {
         }
     }
 
+    /// A pong, with a payload of `bytes`, to a ping that was due at `due_ns` and sent at `sent_ns`. It also makes up for
+    /// `superseded` pings before it.
+    #[inline]
+    pub fn pong(&mut self, (due_ns, sent_ns): (u64, u64), superseded: u64, bytes: usize, received_ns: u64) {
+        self.round_trip(sent_ns, bytes, received_ns);
+        if self.recording {
+            record(&mut self.response, due_ns, received_ns, &mut self.negative);
+            self.superseded += superseded;
+        }
+    }
+
+    /// A connection was upgraded, so long after the call that began it.
+    #[inline]
+    pub fn handshake(&mut self, took_ns: u64) {
+        if let Some(connects) = self.connects.as_mut().filter(|_| self.recording) {
+            connects.handshake.record(took_ns);
+        }
+    }
+
+    /// Its first tick came, with a payload of `bytes`, so long after that call.
+    #[inline]
+    pub fn first_tick(&mut self, bytes: usize, took_ns: u64) {
+        if let Some(connects) = self.connects.as_mut().filter(|_| self.recording) {
+            connects.first_tick.record(took_ns);
+            self.bytes += bytes as u64;
+        }
+    }
+
+    /// It ended in good order, so long after that call.
+    #[inline]
+    pub fn connection(&mut self, took_ns: u64) {
+        if let Some(connects) = self.connects.as_mut().filter(|_| self.recording) {
+            connects.whole.record(took_ns);
+            self.received += 1;
+        }
+    }
+
     #[cold]
     fn set_aside(&mut self, sent_ns: u64, received_ns: u64) {
         if let Some(ns) = received_ns.checked_sub(sent_ns) {
@@ -226,7 +277,11 @@ impl Recorder {
     ) -> Result<Observation, Failure> {
         if self.received == 0 {
             let window_ms = elapsed_ns as f64 / 1e6;
-            let reason = format!("no message arrived in the window of {window_ms:.0} ms");
+            let nothing = match self.question {
+                Question::Connects => "no connection was opened, used and closed",
+                _ => "no message arrived",
+            };
+            let reason = format!("{nothing} in the window of {window_ms:.0} ms");
             return Err(Failure::new(Stage::Measure, reason));
         }
         self.check_sequences()?;
@@ -234,12 +289,12 @@ impl Recorder {
         let per_s = |count: u64| count as f64 * 1e9 / elapsed_ns as f64;
         let distribution = |tally: &Tally| Distribution::of(&tally.histogram());
         let transit = distribution(&self.transit);
-        let echo = self.question == Question::RoundTrip;
+        let echo = matches!(self.question, Question::RoundTrip | Question::Pings);
         let (delivery_ns, round_trip_ns) = if echo { (None, transit) } else { (transit, None) };
         Ok(Observation {
-            sent: self.received,
+            sent: self.received + self.superseded,
             received: self.received,
-            lost: 0,
+            lost: self.superseded,
             reordered: 0,
             negative: self.negative,
             checked: 0,
@@ -252,6 +307,9 @@ impl Recorder {
             delivery_ns,
             response_ns: distribution(&self.response),
             round_trip_ns,
+            handshake_ns: self.connects.as_ref().and_then(|connects| distribution(&connects.handshake)),
+            first_tick_ns: self.connects.as_ref().and_then(|connects| distribution(&connects.first_tick)),
+            connection_ns: self.connects.as_ref().and_then(|connects| distribution(&connects.whole)),
             ..Observation::default()
         })
     }
@@ -269,25 +327,31 @@ impl Recorder {
         ))
     }
 
-    /// In a closed loop the messages in flight are as many as the connections: rate times mean round trip (Little, 1961).
-    /// Each connection may be in the middle of a round trip at both ends of the window; the last one may by then have taken
+    /// In a closed loop the messages in flight are as many as the connections: rate times mean round trip (Little, 1961). So are
+    /// connections that are opened and closed in turn. Each may be in the middle of a turn at both ends of the window; the last one may by then have taken
     /// longer than any before, where the machine stood still, and all that shows of it is the silence.
     fn check_littles_law(&self, elapsed_ns: u64, silent_ns: u64, connections: u32) -> Result<(), Failure> {
-        let round_trips = self.transit.histogram();
-        if self.question != Question::RoundTrip || round_trips.is_empty() {
+        let turns = match (self.question, &self.connects) {
+            (Question::Connects, Some(connects)) => &connects.whole,
+            (Question::RoundTrip, _) => &self.transit,
+            _ => return Ok(()),
+        };
+        let turns = turns.histogram();
+        if turns.is_empty() {
             return Ok(());
         }
         let connections = f64::from(connections);
-        let in_flight = round_trips.mean() * self.received as f64 / elapsed_ns as f64;
-        let longest_ns = 2 * round_trips.max() + silent_ns;
+        let in_flight = turns.mean() * self.received as f64 / elapsed_ns as f64;
+        let longest_ns = 2 * turns.max() + silent_ns;
         let ends = connections * longest_ns as f64 / elapsed_ns as f64;
         if (in_flight - connections).abs() <= 0.01 * connections + ends {
             return Ok(());
         }
+        let what = if self.question == Question::Connects { "openings" } else { "messages" };
         Err(Failure::new(
             Stage::Audit,
             format!(
-                "Little's law does not hold: {in_flight:.2} messages in flight over {connections} connections"
+                "Little's law does not hold: {in_flight:.2} {what} in flight over {connections} connections"
             ),
         ))
     }

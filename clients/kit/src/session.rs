@@ -3,11 +3,14 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use tickbench_record::{Hiccups, Observation, Request, Sample, Stage, Stages, Wait, write_samples};
+use tickbench_record::{
+    Hiccups, MemoryReading, Observation, Request, Sample, Stage, Stages, Wait, write_samples,
+};
 
 use crate::clock_map::{ClockMap, Offset};
 use crate::gaps::Gaps;
 use crate::hiccup::{Brought, Watch};
+use crate::memory::{MemoryError, read_memory};
 use crate::preemption::Preemption;
 use crate::rows::Kept;
 use crate::usage::UsageError;
@@ -72,6 +75,8 @@ pub struct Session {
     stall_ns: u64,
     connections: u32,
     connect_ns: u64,
+    server_pid: Option<u32>,
+    memory_before: Option<Result<MemoryReading, MemoryError>>,
 }
 
 impl Session {
@@ -104,7 +109,14 @@ impl Session {
             stall_ns: request.stall_ns,
             connections: request.connections,
             connect_ns,
+            server_pid: request.server_pid,
+            memory_before: None,
         })
+    }
+
+    /// Keeps the memory that was read before the first connection. At the end it is read again.
+    pub fn keep_memory(&mut self, before: Option<Result<MemoryReading, MemoryError>>) {
+        self.memory_before = before;
     }
 
     /// Whether what arrives now will be discarded, so that there is time to keep a copy.
@@ -229,6 +241,7 @@ impl Session {
         let Session { mut recorder, watch, server_gaps, usage, connections, connect_ns, opened_ns, .. } =
             self;
         let clocks = self.clocks.map(|before| ClockMap::between(before, Offset::read()));
+        let Session { server_pid, memory_before, .. } = self;
         let received_per_s = recorder.received() as f64 * 1e9 / elapsed_ns.max(1) as f64;
         let usage = usage.finish(received_per_s).map_err(|error| failed_usage(Stage::Measure, &error))?;
         let transit = watch.map(|watch| (recorder.cleaned(), watch.seen()));
@@ -264,14 +277,27 @@ impl Session {
         observation.server_usage = usage.server;
         observation.client_usage = usage.client;
         observation.usage_samples = usage.samples;
+        if let (Some(before), Some(pid)) = (memory_before, server_pid) {
+            // After all counters: it takes milliseconds of a server that holds much.
+            match (before, read_memory(pid)) {
+                (Ok(before), Ok(after)) => {
+                    observation.server_memory_before = Some(before);
+                    observation.server_memory_after = Some(after);
+                }
+                (Err(error), _) | (_, Err(error)) => {
+                    observation.server_memory_missing = Some(error.to_string());
+                }
+            }
+        }
         Ok(observation)
     }
 }
 
-/// A flood is not watched: what it delays is in socket buffers, and its figure is the rate.
+/// A flood is not watched: what it delays is in socket buffers, and its figure is the rate. Nor are connections that are opened in
+/// turn: connecting takes the kernel as long as a hiccup, and on the client's core.
 fn watch(request: &Request, now_ns: u64) -> Option<Watch> {
     let threshold_ns = request.hiccup_ns.filter(|_| request.wait == Wait::Spin)?;
-    if Question::of(request) == Question::Flood {
+    if matches!(Question::of(request), Question::Flood | Question::Connects) {
         return None;
     }
     Some(Watch::new(threshold_ns, Preemption::by(request.server_pid), now_ns))

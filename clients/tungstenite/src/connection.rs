@@ -46,7 +46,8 @@ pub(crate) async fn run(
             let mut session = session.borrow_mut();
             session.recorder.read();
             match request.job {
-                Job::Ticks => {
+                // `measure` has refused the jobs that are neither.
+                Job::Ticks | Job::Connect | Job::Ping => {
                     let bytes = message.len();
                     let stamps = stamps(&message).map_err(|reason| session.failure(reason))?;
                     session.recorder.tick(&mut sequence, &stamps, bytes, now_ns);

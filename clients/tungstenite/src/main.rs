@@ -23,7 +23,10 @@ fn main() -> anyhow::Result<()> {
         request.wait == Wait::Block,
         "a runtime sleeps until there is data: ask for --wait block"
     );
-    anyhow::ensure!(!request.stages, "a runtime does not hand on the kernel's timestamps: leave --stages out");
+    anyhow::ensure!(
+        !request.stages,
+        "a runtime does not hand on the kernel's timestamps: leave --stages out"
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     print_reply(&runtime.block_on(measure::measure(request)))?;
     Ok(())

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tickbench_client_kit::{Failure, Poll, Session, monotonic_ns, ticks_target};
-use tickbench_record::{Job, Observation, Reply, Request};
+use tickbench_client_kit::{Failure, Poll, Session, monotonic_ns, read_memory, ticks_target};
+use tickbench_record::{Job, Observation, Reply, Request, Stage};
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::connection;
@@ -21,13 +21,20 @@ async fn observe(request: Rc<Request>) -> Result<Observation, Failure> {
     let target = match request.job {
         Job::Ticks => ticks_target(&request),
         Job::Echo => "/echo".to_owned(),
+        Job::Connect | Job::Ping => {
+            let reason = "this client receives ticks and echoes alone: ask the probe for connects and pings";
+            return Err(Failure::new(Stage::Connect, reason));
+        }
     };
+    let memory = request.server_pid.map(read_memory);
     let started_ns = monotonic_ns();
     let mut sockets = Vec::new();
     for _ in 0..request.connections {
         sockets.push(connection::open(request.server, &target).await?);
     }
-    let session = Rc::new(RefCell::new(Session::begin(&request, monotonic_ns() - started_ns)?));
+    let mut session = Session::begin(&request, monotonic_ns() - started_ns)?;
+    session.keep_memory(memory);
+    let session = Rc::new(RefCell::new(session));
     let mut tasks = JoinSet::new();
     for (index, socket) in sockets.into_iter().enumerate() {
         let (request, session) = (Rc::clone(&request), Rc::clone(&session));

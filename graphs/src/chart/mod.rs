@@ -2,10 +2,13 @@
 
 pub(crate) mod boxes;
 pub(crate) mod clients;
+pub(crate) mod connecting;
 pub(crate) mod cpu;
 pub(crate) mod echo;
 pub(crate) mod history;
+pub(crate) mod idle;
 pub(crate) mod memory;
+pub(crate) mod per_connection;
 pub(crate) mod percentiles;
 pub(crate) mod scaling;
 pub(crate) mod sizes;

@@ -58,6 +58,7 @@ pub(crate) fn summary(servers: &[&str], iterations: usize) -> Summary {
         cells,
         comparisons: Vec::new(),
         floors: Vec::new(),
+        memory: Vec::new(),
     }
 }
 
@@ -65,7 +66,7 @@ fn slowness(server: &str) -> f64 {
     SERVERS.iter().position(|known| *known == server).map_or(1.3, |index| SLOWNESS[index])
 }
 
-fn cell(scenario: &str, kind: ScenarioKind, server: &str) -> Cell {
+pub(crate) fn cell(scenario: &str, kind: ScenarioKind, server: &str) -> Cell {
     Cell {
         scenario: scenario.into(),
         kind,
@@ -84,7 +85,12 @@ fn cell(scenario: &str, kind: ScenarioKind, server: &str) -> Cell {
     }
 }
 
-fn summed(cell: Cell, iterations: usize, figures: &[(Metric, f64)], series: Series) -> CellSummary {
+pub(crate) fn summed(
+    cell: Cell,
+    iterations: usize,
+    figures: &[(Metric, f64)],
+    series: Series,
+) -> CellSummary {
     let around =
         |figure: f64| Estimate { estimate: figure, low: figure * 0.97, high: figure * 1.04, iterations };
     CellSummary {

@@ -16,6 +16,11 @@ pub enum Job {
     Ticks,
     /// Sends a message to `/echo`, waits until it is back, sends the next; on each connection one in flight.
     Echo,
+    /// Opens a connection to `/ticks`, waits for the first tick, closes it, opens the next; as many at a time as there are
+    /// connections.
+    Connect,
+    /// Sends pings to `/echo`, paced over all connections, and nothing else.
+    Ping,
 }
 
 /// One measurement that the harness asks of a client.
@@ -72,6 +77,8 @@ impl Request {
         let job = match self.job {
             Job::Ticks => "ticks",
             Job::Echo => "echo",
+            Job::Connect => "connect",
+            Job::Ping => "ping",
         };
         let mut args: Vec<String> = vec!["measure".into(), "--server".into(), self.server.to_string()];
         let mut flag = |name: &str, value: String| args.extend([format!("--{name}"), value]);

@@ -26,7 +26,9 @@ pub use environment::{
     BuiltServer, ClientCeiling, Cores, Environment, Finding, Machine, SelfTest, SkippedServer, Spent,
 };
 pub use exchange::{Ceiling, Check, ClockCheck, CoreHiccups, Job, Reply, Request};
-pub use measurement::{Hiccups, Measurement, Observation, Outcome, Stage, Usage, UsageSamples};
+pub use measurement::{
+    Hiccups, Measurement, MemoryReading, Observation, Outcome, Stage, Usage, UsageSamples,
+};
 pub use run::{MeasurementLog, RunError, RunFolder};
 pub use sample::{Sample, SampleError, read_samples, write_samples};
 pub use stages::{Band, Stages};

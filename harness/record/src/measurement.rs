@@ -76,11 +76,13 @@ impl fmt::Display for Stage {
 /// What a client saw in the measured window.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Observation {
-    /// Messages that the server sent, told from their sequence numbers; for echo, messages that the client sent.
+    /// Messages that the server sent, told from their sequence numbers; for echo and pings, messages that the client sent and whose
+    /// fate was known in the window; for connect, connections that ended in it.
     pub sent: u64,
     /// Messages received.
     pub received: u64,
-    /// Messages missing in the sequence: `sent - received`.
+    /// Messages missing in the sequence: `sent - received`; for pings, those that a pong to a later one made up for (RFC 6455,
+    /// section 5.5.3, allows it).
     pub lost: u64,
     /// Messages whose sequence number is below one seen before, repeats included.
     pub reordered: u64,
@@ -107,9 +109,18 @@ pub struct Observation {
     /// `received - due`: what a user feels. Paced streams only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub response_ns: Option<Distribution>,
-    /// From sending a message to having it back. Echo only.
+    /// From sending a message to having it back: echoes, and pings with their pongs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub round_trip_ns: Option<Distribution>,
+    /// From the call that connects to the checked answer to the upgrade. Connect only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub handshake_ns: Option<Distribution>,
+    /// From the call that connects to the first whole tick. Connect only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub first_tick_ns: Option<Distribution>,
+    /// From the call that connects until the server had answered the close frame: the whole turn of a closed loop. Connect only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub connection_ns: Option<Distribution>,
     /// `lag_ns` without the samples that a hiccup of the server's core may have delayed. Only where something watched that core.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lag_cleaned_ns: Option<Distribution>,
@@ -137,6 +148,34 @@ pub struct Observation {
     /// Both over time, for the resource graph.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub usage_samples: Option<UsageSamples>,
+    /// Memory before the first connection.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub server_memory_before: Option<MemoryReading>,
+    /// Memory after the window, all connections still open.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub server_memory_after: Option<MemoryReading>,
+    /// Why memory was not read, where it was asked for and was not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub server_memory_missing: Option<String>,
+}
+
+/// The server's memory and the kernel's at one instant. The kernel's is of the whole machine: only its growth says something, and
+/// both ends of each connection are in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MemoryReading {
+    /// Resident memory of the server, counted page by page (`/proc/PID/smaps_rollup`).
+    pub rss_bytes: u64,
+    /// The same, each page divided by the number of processes that share it.
+    pub pss_bytes: u64,
+    /// The pages that no other process has.
+    pub private_bytes: u64,
+    /// What TCP sockets of the machine hold in buffers (`/proc/net/sockstat`, `mem`, in whole pages). The kernel keeps up to 1 MiB
+    /// a core apart that is not in it.
+    pub kernel_buffer_bytes: u64,
+    /// Objects of the kernel, sockets among them (`/proc/meminfo`, `Slab`).
+    pub kernel_slab_bytes: u64,
+    /// TCP sockets in use in this network namespace, both ends of a connection over loopback (`inuse`).
+    pub tcp_sockets: u64,
 }
 
 /// Times at which a spinning core was away: an interrupt, or the hypervisor. Over the window.

@@ -141,6 +141,9 @@ fn default_sizes() -> Vec<u64> {
     vec![0]
 }
 
+/// RFC 6455, section 5.5: what a control frame carries at most.
+const MOST_PING_BYTES: u64 = 125;
+
 /// Why a study cannot be used.
 #[derive(Debug, Error)]
 pub enum StudyError {
@@ -253,6 +256,7 @@ impl Scenario {
         if self.connections.contains(&0) {
             return Err("connections holds 0: each entry is at least 1".into());
         }
+        self.check_instrument()?;
         let lists = [
             ("lanes", self.lanes.is_empty()),
             ("clients", self.clients.is_empty()),
@@ -267,6 +271,22 @@ impl Scenario {
             Some((name, _)) => Err(format!("{name} is empty: list at least one value, or leave it out")),
             None => Ok(()),
         }
+    }
+
+    /// What the instrument alone can do, and what fits into its messages.
+    fn check_instrument(&self) -> Result<(), String> {
+        if !matches!(self.kind, ScenarioKind::Connect | ScenarioKind::Ping) {
+            return Ok(());
+        }
+        if self.clients.iter().any(|client| *client != Client::Probe) {
+            return Err(format!("only the probe measures a {} scenario: leave clients out", self.kind));
+        }
+        if self.kind == ScenarioKind::Ping && self.size_bytes.iter().any(|size| *size > MOST_PING_BYTES) {
+            return Err(format!(
+                "a ping carries at most {MOST_PING_BYTES} bytes (RFC 6455, section 5.5): lower size_bytes"
+            ));
+        }
+        Ok(())
     }
 
     /// Who sets the pace: the study, the capture, backpressure, the client or the search.

@@ -29,6 +29,11 @@ pub enum Doubt {
 }
 
 impl CellSummary {
+    /// Whether the server used its core to the full, so that a rate is its own.
+    pub fn server_was_busy(&self) -> bool {
+        self.estimates.get(&Metric::ServerCpuShare).is_some_and(|share| share.estimate >= SERVER_BUSY)
+    }
+
     /// Why this cell's rate is no verdict on its server; `None` where it is one, and for all that is no flood.
     pub fn doubt(&self) -> Option<Doubt> {
         let share = |metric| self.estimates.get(&metric).map(|share| share.estimate);

@@ -20,6 +20,8 @@
 //! - `comparisons`: each pair of servers of a question, on the metrics that decide it: `ratio` with its interval, `p`, `shift`,
 //!   `cliffs_delta` (both `null` for merged samples), `floor` (`null` without a control), `below_floor` and the `verdict`: `lower`,
 //!   `higher` or `no_difference`.
+//! - `memory`: for each server and question that was asked with several connection counts, the `bytes_per_connection` by what is
+//!   counted, their `ratios` to each other server's, or why they are `missing`. Absent where memory was not looked at.
 //! - `floors`: each control against its twin: `ratio`, `p`, the `floor`, and the `verdict`, which is a false alarm where it is not
 //!   `no_difference`.
 
@@ -34,6 +36,7 @@ mod executions;
 mod figure;
 mod holm;
 mod mann_whitney;
+mod memory;
 mod merged;
 mod metric;
 mod pair;
@@ -59,6 +62,7 @@ pub use changes::{Change, Changes, Side};
 pub use compare::FAMILY_ERROR;
 pub use context::Context;
 pub use doubt::{CLIENT_BUSY, CLIENT_HEADROOM, Doubt, SERVER_BUSY};
+pub use memory::{Memory, MemorySlope};
 pub use metric::Metric;
 pub use pair::Paired;
 pub use power::{Detection, STUDIES, detection};

@@ -15,6 +15,8 @@ pub(crate) enum Latency {
     Response,
     RoundTrip,
     RoundTripCleaned,
+    Handshake,
+    FirstTick,
 }
 
 impl Latency {
@@ -27,6 +29,8 @@ impl Latency {
             Latency::Response => observation.response_ns.as_ref(),
             Latency::RoundTrip => observation.round_trip_ns.as_ref(),
             Latency::RoundTripCleaned => observation.round_trip_cleaned_ns.as_ref(),
+            Latency::Handshake => observation.handshake_ns.as_ref(),
+            Latency::FirstTick => observation.first_tick_ns.as_ref(),
         }
     }
 }
@@ -135,14 +139,26 @@ metrics! {
     RoundTripCleanedP99 = quantile(Latency::RoundTripCleaned, Quantile::P99),
     RoundTripCleanedP999 = quantile(Latency::RoundTripCleaned, Quantile::P999),
     RoundTripCleanedP9999 = quantile(Latency::RoundTripCleaned, Quantile::P9999),
+    HandshakeP50 = quantile(Latency::Handshake, Quantile::P50),
+    HandshakeP90 = quantile(Latency::Handshake, Quantile::P90),
+    HandshakeP99 = quantile(Latency::Handshake, Quantile::P99),
+    HandshakeP999 = quantile(Latency::Handshake, Quantile::P999),
+    HandshakeP9999 = quantile(Latency::Handshake, Quantile::P9999),
+    FirstTickP50 = quantile(Latency::FirstTick, Quantile::P50),
+    FirstTickP90 = quantile(Latency::FirstTick, Quantile::P90),
+    FirstTickP99 = quantile(Latency::FirstTick, Quantile::P99),
+    FirstTickP999 = quantile(Latency::FirstTick, Quantile::P999),
+    FirstTickP9999 = quantile(Latency::FirstTick, Quantile::P9999),
     MessagesPerS = Source::Value(|seen| Some(seen.messages_per_s)),
     BytesPerS = Source::Value(|seen| Some(seen.bytes_per_s)),
     MessagesPerRead = Source::Value(|seen| over(seen.received, seen.reads)),
-    ConnectNs = Source::Value(|seen| Some(seen.connect_ns as f64)),
+    // Where connections are opened in turn, there is no time at which all are open.
+    ConnectNs = Source::Value(|seen| seen.handshake_ns.is_none().then_some(seen.connect_ns as f64)),
     ServerCpuShare = Source::Value(|seen| Some(seen.server_usage?.cpu_share)),
     ServerCpuNsPerMessage = Source::Value(|seen| per_message(seen, seen.server_usage?)),
     ServerRssBytes = Source::Value(|seen| Some(seen.server_usage?.rss_bytes as f64)),
     ServerRssPeakBytes = Source::Value(|seen| Some(seen.server_usage?.rss_peak_bytes as f64)),
+    ServerPssBytes = Source::Value(|seen| Some(seen.server_memory_after?.pss_bytes as f64)),
     ServerVoluntarySwitchesPerS = Source::Value(|seen| per_s(seen.server_usage?, |usage| usage.voluntary_switches)),
     ServerInvoluntarySwitchesPerS = Source::Value(|seen| per_s(seen.server_usage?, |usage| usage.involuntary_switches)),
     ServerSetAsideShare = Source::Value(|seen| over(seen.server_hiccups?.set_aside, seen.received)),
@@ -196,6 +212,11 @@ impl Metric {
     /// p99.9 as it was decides nothing: one bad iteration is its whole tail, and belongs to the machine.
     pub fn deciding(question: &[&CellSummary]) -> Vec<Metric> {
         let Some(first) = question.first() else { return Vec::new() };
+        let mut with_figures = question.iter().filter(|cell| cell.completed > 0);
+        if first.cell.kind == ScenarioKind::Connect && !with_figures.all(|cell| cell.server_was_busy()) {
+            // The rate is the client's then, or the machine's; what a connection costs the server is its own all the same.
+            return vec![Metric::ServerCpuNsPerMessage];
+        }
         let mut with_figures = question.iter().filter(|cell| cell.completed > 0).peekable();
         let any = with_figures.peek().is_some();
         let has = |metric| any && with_figures.all(|cell| cell.estimates.contains_key(&metric));
@@ -210,12 +231,16 @@ impl Metric {
                 &[Metric::DeliveryP50, Metric::DeliveryP99],
             ),
             ScenarioKind::Load => return &[Metric::ResponseP50, Metric::ResponseP99],
-            ScenarioKind::Ping => return &[Metric::RoundTripP50, Metric::RoundTripP99],
+            ScenarioKind::Ping => (
+                &[Metric::RoundTripCleanedP50, Metric::RoundTripCleanedP99],
+                &[Metric::RoundTripP50, Metric::RoundTripP99],
+            ),
+            ScenarioKind::Connect => return &[Metric::MessagesPerS, Metric::ServerCpuNsPerMessage],
             ScenarioKind::Echo => (
                 &[Metric::RoundTripCleanedP50, Metric::MessagesPerS],
                 &[Metric::RoundTripP50, Metric::MessagesPerS],
             ),
-            ScenarioKind::Throughput | ScenarioKind::Capacity | ScenarioKind::Connect => {
+            ScenarioKind::Throughput | ScenarioKind::Capacity => {
                 return &[Metric::MessagesPerS];
             }
         };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Paired, holm, trend};
+use crate::{Paired, holm, memory, trend};
 
 const REFERENCE: &str = include_str!("../tests/oracle/reference.json");
 const WITHIN: f64 = 1e-9;
@@ -56,4 +56,16 @@ fn trends_equal_scipy() {
         assert_equal("p", &series, trend::p_two_sided(&values));
         assert_equal("slope", &series, trend::slope(&points).unwrap());
     }
+}
+
+#[test]
+fn lines_equal_scipy() {
+    let lines = reference("lines");
+    assert!(lines.len() >= 4);
+    for line in lines {
+        let points: Vec<(f64, f64)> = numbers(&line["x"]).into_iter().zip(numbers(&line["y"])).collect();
+        assert_equal("slope", &line, memory::least_squares(&points).unwrap());
+    }
+    assert_eq!(memory::least_squares(&[(7.0, 1.0), (7.0, 2.0)]), None);
+    assert_eq!(memory::least_squares(&[]), None);
 }

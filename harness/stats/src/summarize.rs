@@ -14,7 +14,7 @@ use crate::metric::{Latency, Source};
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;
 use crate::values::{Values, block_length};
-use crate::{CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, usage};
+use crate::{CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, memory, usage};
 
 /// Why measurements cannot be summed up.
 #[derive(Debug, Error)]
@@ -76,7 +76,15 @@ impl Summary {
             .collect();
         let (comparisons, floors) = compare::all(&contenders, &tables)
             .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
-        Ok(Summary { study: study.name.clone(), iterations: study.iterations, cells, comparisons, floors })
+        let memory = memory::slopes(&executions, &tables);
+        Ok(Summary {
+            study: study.name.clone(),
+            iterations: study.iterations,
+            cells,
+            comparisons,
+            floors,
+            memory,
+        })
     }
 }
 

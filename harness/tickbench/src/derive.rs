@@ -64,6 +64,9 @@ fn section(chart: &Chart) -> tickbench_report::Section {
         Drawn::Throughput => Shown::Throughput,
         Drawn::Scaling => Shown::Scaling,
         Drawn::Echo => Shown::Echo,
+        Drawn::Connecting => Shown::Connecting,
+        Drawn::Idle => Shown::Idle,
+        Drawn::Memory => Shown::Memory,
         Drawn::Clients => Shown::Clients,
         Drawn::Resources => Shown::Resources,
     }

@@ -147,10 +147,14 @@ impl Rig<'_> {
 
 fn request(study: &Study, scenario: &Scenario, cell: &Cell, iteration: u32, live: &LiveServer) -> Request {
     let ms = |ms: u64| ms * 1_000_000;
-    let echo = cell.kind == ScenarioKind::Echo;
     Request {
         server: live.address,
-        job: if echo { Job::Echo } else { Job::Ticks },
+        job: match cell.kind {
+            ScenarioKind::Echo => Job::Echo,
+            ScenarioKind::Connect => Job::Connect,
+            ScenarioKind::Ping => Job::Ping,
+            _ => Job::Ticks,
+        },
         encoding: cell.encoding,
         flush: cell.flush,
         arrival: cell.arrival,

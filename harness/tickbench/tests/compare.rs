@@ -343,6 +343,12 @@ fn nothing_of_a_record_is_left_out() {
     seen.lag_cleaned_ns.clone_from(&seen.lag_ns);
     seen.delivery_cleaned_ns.clone_from(&seen.lag_ns);
     seen.round_trip_cleaned_ns.clone_from(&seen.lag_ns);
+    seen.handshake_ns.clone_from(&seen.lag_ns);
+    seen.first_tick_ns.clone_from(&seen.lag_ns);
+    seen.connection_ns.clone_from(&seen.lag_ns);
+    let memory = Some(tickbench_record::MemoryReading::default());
+    (seen.server_memory_before, seen.server_memory_after) = (memory, memory);
+    seen.server_memory_missing = Some("another reason".into());
     let study = Study::from_toml(STUDY).unwrap();
     let columns = dictionary();
     let band = Some(tickbench_record::Band::default());

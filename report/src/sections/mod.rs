@@ -2,10 +2,13 @@
 
 pub(crate) mod audits;
 pub(crate) mod clients;
+pub(crate) mod connecting;
 pub(crate) mod echo;
 pub(crate) mod environment;
 pub(crate) mod failures;
+pub(crate) mod idle;
 pub(crate) mod latency;
+pub(crate) mod memory;
 pub(crate) mod noise;
 pub(crate) mod quiet;
 pub(crate) mod resources;

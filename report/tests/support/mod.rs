@@ -1,5 +1,7 @@
 //! Small summaries, made by hand.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::collections::BTreeMap;
 
 use tickbench_record::{BuiltServer, Cell, Cores, Environment, Machine, ScenarioKind, SkippedServer, Study};
@@ -105,7 +107,7 @@ pub(crate) fn cell(cell: Cell, factor: f64) -> CellSummary {
     let latency = |base: f64| [base, base * 1.2, base * 1.5, base * 4.0].map(|ns| about(ns * factor));
     let mut estimates: BTreeMap<Metric, Estimate> = BTreeMap::new();
     use Metric as M;
-    if cell.kind == ScenarioKind::Echo {
+    if matches!(cell.kind, ScenarioKind::Echo | ScenarioKind::Ping) {
         estimates.extend(
             [M::RoundTripP50, M::RoundTripP90, M::RoundTripP99, M::RoundTripP999]
                 .into_iter()
@@ -125,6 +127,14 @@ pub(crate) fn cell(cell: Cell, factor: f64) -> CellSummary {
                 .into_iter()
                 .zip(latency(45_000.0)),
         );
+    }
+    if cell.kind == ScenarioKind::Connect {
+        estimates.extend([M::HandshakeP50, M::HandshakeP99].into_iter().zip(latency(90_000.0)));
+        estimates.extend([M::FirstTickP50, M::FirstTickP99].into_iter().zip(latency(130_000.0)));
+    }
+    if cell.kind == ScenarioKind::Ping {
+        estimates
+            .extend([(M::ResponseP99, about(16_000.0 * factor)), (M::ServerPssBytes, about(4e6 * factor))]);
     }
     let server_busy = if cell.kind == ScenarioKind::Throughput { 0.99 } else { 0.2 };
     estimates.extend([
@@ -176,6 +186,7 @@ pub(crate) fn summary(study: &Study, factors: &[(&str, f64)]) -> Summary {
         cells,
         comparisons: Vec::new(),
         floors: Vec::new(),
+        memory: Vec::new(),
     };
     summary.comparisons = comparisons(&summary);
     summary

@@ -6,13 +6,16 @@ mod opening;
 pub(crate) mod poller;
 mod random;
 pub(crate) mod socket;
+mod source;
 pub(crate) mod stamped;
 
 use std::os::fd::OwnedFd;
 
-pub(crate) use handshake::{accept_of, content_length, header};
+pub(crate) use handshake::{Answer, Upgrade, accept_of, content_length, header};
+pub(crate) use limit::raise_open_files;
 pub(crate) use opening::{Spacing, open};
 pub(crate) use random::random_bytes;
+pub(crate) use source::Source;
 
 use tickbench_frame::Decoder;
 

@@ -24,6 +24,17 @@ pub(crate) trait Handler {
         now_ns: u64,
         session: &mut Session,
     ) -> Result<(), Failure>;
+
+    /// Takes one pong that was received at `now_ns`. A job that sends no pings lets it pass, as RFC 6455, section 5.5.3, wants.
+    fn pong(
+        &mut self,
+        _from: From<'_, Self::State>,
+        _payload: &[u8],
+        _now_ns: u64,
+        _session: &mut Session,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// The connection that a message came from.
@@ -59,7 +70,10 @@ pub(crate) fn take_messages<H: Handler>(
             }
             Ok(None) => return Ok(rest.len()),
             Ok(Some(Event::Ping(payload))) => answer_ping(index, socket, payload, session)?,
-            Ok(Some(Event::Pong(_))) => {}
+            Ok(Some(Event::Pong(payload))) => {
+                let from = From { index, socket, state: &mut *state };
+                handler.pong(from, payload, now_ns, session)?;
+            }
             Ok(Some(Event::Close(frame))) => return Err(closed(index, frame.as_ref(), session)),
             Err(violation) => {
                 let reason = format!("protocol violation on connection {index}: {violation}");

@@ -106,6 +106,19 @@ impl<S> Many<S> {
         Ok(now_ns)
     }
 
+    /// The socket of connection `index`.
+    pub(crate) fn socket(&self, index: usize) -> &OwnedFd {
+        &self.links[index].socket
+    }
+
+    /// Lets the next polls sleep for `ns` at most, where they sleep at all.
+    pub(crate) fn sleep_at_most(&mut self, ns: u64) {
+        if self.sleep_ns > 0 {
+            // Not 0, which would be never to sleep again.
+            self.sleep_ns = ns.clamp(1, SLEEP_NS.into()) as u32;
+        }
+    }
+
     pub(crate) fn into_sockets(self) -> Vec<OwnedFd> {
         self.links.into_iter().map(|link| link.socket).collect()
     }

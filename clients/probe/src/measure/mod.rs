@@ -1,24 +1,28 @@
 //! One measurement: open the connections, poll them through warm-up and window, audit, and tell.
 
 mod audit;
+mod connect;
 mod echo;
 mod farewell;
 mod intake;
 mod many;
+mod ping;
 mod reading;
 mod single;
 mod ticks;
 
 pub(crate) use audit::difference;
 
-use tickbench_client_kit::{Failure, Poll, Progress, Session, monotonic_ns, ticks_target};
+use tickbench_client_kit::{Failure, Poll, Progress, Session, monotonic_ns, read_memory, ticks_target};
 use tickbench_record::{Arrival, Job, Observation, Reply, Request, Stage};
 
 use crate::link::{self, Connection, Spacing, stamped};
 use audit::Audit;
+use connect::Connects;
 use echo::Echo;
 use intake::Handler;
 use many::Many;
+use ping::Pings;
 use reading::{Plain, Reading, WithKernelTime};
 use single::Single;
 use ticks::Ticks;
@@ -50,6 +54,23 @@ fn measured(request: &Request) -> Result<Observation, Failure> {
             observation.checked = observation.received;
             Ok(observation)
         }
+        Job::Ping => {
+            let mut pings = Pings::new(request)?;
+            let (session, connections) = connect(request, "/echo", Spacing::None)?;
+            let mut observation = ping::run(request, session, connections, &mut pings)?;
+            // Every pong was compared with its ping.
+            observation.checked = observation.received;
+            Ok(observation)
+        }
+        Job::Connect => {
+            let memory = request.server_pid.map(read_memory);
+            let mut session = Session::begin(request, 0)?;
+            session.keep_memory(memory);
+            let mut connects = Connects::new(request)?;
+            let mut observation = connect::run(session, &mut connects)?;
+            observation.checked = connects.into_audit().check()?;
+            Ok(observation)
+        }
     }
 }
 
@@ -74,9 +95,11 @@ fn spacing(request: &Request) -> Spacing {
 }
 
 fn connect(request: &Request, target: &str, spacing: Spacing) -> Result<(Session, Vec<Connection>), Failure> {
+    let memory = request.server_pid.map(read_memory);
     let started_ns = monotonic_ns();
     let connections = link::open(request.server, target, request.connections, spacing, request.stall_ns)?;
-    let session = Session::begin(request, monotonic_ns() - started_ns)?;
+    let mut session = Session::begin(request, monotonic_ns() - started_ns)?;
+    session.keep_memory(memory);
     Ok((session, connections))
 }
 

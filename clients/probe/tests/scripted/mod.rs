@@ -19,14 +19,19 @@ pub(crate) fn serve(
 ) -> SocketAddr {
     serve_raw(move |stream| {
         let key = read_key(stream)?;
-        let accept = base64::engine::general_purpose::STANDARD
-            .encode(Sha1::digest(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
-        write!(
-            stream,
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-        )?;
+        upgrade(stream, &key)?;
         script(stream)
     })
+}
+
+/// Answers a request with this key.
+pub(crate) fn upgrade(stream: &mut TcpStream, key: &str) -> std::io::Result<()> {
+    let accept = base64::engine::general_purpose::STANDARD
+        .encode(Sha1::digest(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
+    write!(
+        stream,
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
 }
 
 /// Serves every connection with `script`, from its first byte on.

@@ -66,6 +66,10 @@ def series(name, values):
     }
 
 
+def line(name, x, y):
+    return {"name": name, "x": list(map(float, x)), "y": y.tolist(), "slope": float(stats.linregress(x, y).slope)}
+
+
 base = lognormal(100, 5150, 0.2)
 reference = {
     "made_with": {"scipy": scipy.__version__, "statsmodels": statsmodels.__version__, "numpy": np.__version__},
@@ -89,5 +93,12 @@ reference = {
         series("ties", np.array([3.0, 1.0, 4.0, 4.0, 5.0, 9.0, 2.0, 6.0, 5.0, 3.0, 5.0, 8.0, 9.0, 7.0, 9.0])),
     ],
 }
+# Drawn last, so that what stands above stays as it was.
+reference["lines"] = [
+    line("two counts", [1, 1000], lognormal(2, 4e6, 0.5)),
+    line("decades", [1, 10, 100, 1000, 10000], 3e6 + 9e3 * np.array([1, 10, 100, 1000, 10000]) + lognormal(5, 5e5, 1.0)),
+    line("a count twice", [1, 100, 100, 1000], lognormal(4, 4e6, 0.5)),
+    line("falling", [10, 20, 40], np.array([5.0, -3.0, -40.0])),
+]
 path = pathlib.Path(__file__).with_name("reference.json")
 path.write_text(json.dumps(reference, indent=1) + "\n")

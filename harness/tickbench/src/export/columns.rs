@@ -2,7 +2,7 @@
 //! `--dictionary` prints it.
 
 use serde::{Serialize, Serializer};
-use tickbench_record::{Distribution, Hiccups, Measurement, Observation, Outcome, Usage};
+use tickbench_record::{Distribution, Hiccups, Measurement, MemoryReading, Observation, Outcome, Usage};
 
 /// What a row holds in a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +72,11 @@ pub(crate) fn all() -> Vec<Column> {
     columns.hiccups("server", |seen| seen.server_hiccups);
     columns.usage("server", |seen| seen.server_usage);
     columns.usage("client", |seen| seen.client_usage);
+    columns.memory("before", "before the first connection", |seen| seen.server_memory_before);
+    columns.memory("after", "after the window, all connections open", |seen| seen.server_memory_after);
+    columns.text("server_memory_missing", "why memory was not read", |m| {
+        m.observation.as_ref().and_then(|seen| seen.server_memory_missing.clone())
+    });
     columns.0
 }
 
@@ -104,11 +109,16 @@ pub(super) fn row(name: &str, kind: Kind, unit: &str, meaning: &str) -> String {
 type Latency = fn(&Observation) -> Option<&Distribution>;
 
 /// The distributions that a measurement may hold.
-pub(crate) const LATENCIES: [(&str, &str, Latency); 7] = [
+pub(crate) const LATENCIES: [(&str, &str, Latency); 10] = [
     ("lag", "sent − due", |seen| seen.lag_ns.as_ref()),
     ("delivery", "received − sent", |seen| seen.delivery_ns.as_ref()),
     ("response", "received − due", |seen| seen.response_ns.as_ref()),
     ("round_trip", "from sending a message to having it back", |seen| seen.round_trip_ns.as_ref()),
+    ("handshake", "from the call that connects to the checked answer", |seen| seen.handshake_ns.as_ref()),
+    ("first_tick", "from the call that connects to the first whole tick", |seen| seen.first_tick_ns.as_ref()),
+    ("connection", "from the call that connects to the answered close frame", |seen| {
+        seen.connection_ns.as_ref()
+    }),
     ("lag_cleaned", "lag without the samples that a hiccup of the server's core may have delayed", |seen| {
         seen.lag_cleaned_ns.as_ref()
     }),
@@ -273,6 +283,28 @@ impl Columns {
             self.whole(format!("{whose}_hiccups_{name}"), unit, meaning, move |m| {
                 m.observation.as_ref().and_then(of).as_ref().map(read)
             });
+        }
+    }
+
+    fn memory(&mut self, when: &str, told: &str, of: fn(&Observation) -> Option<MemoryReading>) {
+        type Field = (&'static str, &'static str, &'static str, fn(&MemoryReading) -> u64);
+        const FIELDS: [Field; 6] = [
+            ("rss_bytes", "B", "resident memory of the server", |r| r.rss_bytes),
+            ("pss_bytes", "B", "the same, shared pages divided among those who share them", |r| r.pss_bytes),
+            ("private_bytes", "B", "pages that no other process has", |r| r.private_bytes),
+            ("kernel_buffer_bytes", "B", "buffers of all TCP sockets of the machine", |r| {
+                r.kernel_buffer_bytes
+            }),
+            ("kernel_slab_bytes", "B", "objects of the kernel", |r| r.kernel_slab_bytes),
+            ("tcp_sockets", "", "TCP sockets in use", |r| r.tcp_sockets),
+        ];
+        for (name, unit, meaning, read) in FIELDS {
+            self.whole(
+                format!("server_memory_{when}_{name}"),
+                unit,
+                format!("{told}: {meaning}"),
+                move |m| m.observation.as_ref().and_then(of).as_ref().map(read),
+            );
         }
     }
 

@@ -1,0 +1,79 @@
+//! Connections that carry pings alone.
+
+use tickbench_record::ScenarioKind;
+use tickbench_stats::{CellSummary, Metric};
+
+use super::tails::Tails;
+use super::{Part, Ratios, heading, name, parts, plain, remark_on_iterations, remark_on_merging};
+use crate::run::{Question, Run, absent};
+use crate::table::Table;
+use crate::units::{Unit, number, percentile};
+
+const ROUND_TRIP: [Metric; 2] = [Metric::RoundTripP50, Metric::RoundTripP99];
+
+const TAILS: Tails = Tails { as_it_was: &ROUND_TRIP, set_aside: Metric::ClientSetAsideShare };
+
+pub(crate) fn section(run: &Run) -> Vec<Part> {
+    parts(run, ScenarioKind::Ping, |question| {
+        let (label, workload) = heading(run, question);
+        let shown: Vec<Metric> =
+            ROUND_TRIP.into_iter().chain([Metric::ResponseP99]).chain(Metric::deciding(question)).collect();
+        let remarks = [remark_on_merging(question, &shown), remark_on_iterations(run, question)];
+        Part {
+            label,
+            workload,
+            table: table(run, question).markdown(),
+            more: Vec::new(),
+            remarks: remarks.into_iter().flatten().collect(),
+        }
+    })
+}
+
+fn table<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
+    let is_cleaned = TAILS.are_cleaned(question);
+    let p50 = Metric::deciding(question).first().copied().unwrap_or(Metric::RoundTripP50);
+    let ratios = Ratios::of(run, question, p50);
+    let quantiles = if is_cleaned {
+        TAILS.headings()
+    } else {
+        let named = ROUND_TRIP.iter().filter_map(|metric| metric.quantile());
+        named.map(|q| format!("{} µs", percentile(q))).collect()
+    };
+    let headings = std::iter::once("server".to_string()).chain(quantiles).chain(ratios.headings("p50"));
+    let rest = [
+        "response p99 µs",
+        "server CPU µs a ping",
+        "server busy %",
+        "PSS MiB",
+        "connecting all, ms",
+        "a connection, µs",
+    ];
+    let mut table = Table::new(headings.chain(rest.map(String::from)));
+    for cell in question {
+        let mut row = Vec::new();
+        if is_cleaned {
+            row.push(TAILS.flagged(run, &mut table, cell));
+            row.extend(TAILS.row(run, &mut table, cell));
+        } else {
+            row.push(name(run, &cell.cell.server));
+            row.extend(ROUND_TRIP.map(|metric| run.figure(&mut table, cell, metric, Unit::Micros)));
+        }
+        row.extend(ratios.row(run, &mut table, cell));
+        row.push(run.figure(&mut table, cell, Metric::ResponseP99, Unit::Micros));
+        row.push(run.figure(&mut table, cell, Metric::ServerCpuNsPerMessage, Unit::Micros));
+        row.push(plain(&mut table, cell, Metric::ServerCpuShare, Unit::Percent));
+        row.push(plain(&mut table, cell, Metric::ServerPssBytes, Unit::Mib));
+        row.push(run.figure(&mut table, cell, Metric::ConnectNs, Unit::Millis));
+        row.push(a_connection(&mut table, cell));
+        table.push(row);
+    }
+    table
+}
+
+/// The time to open all, shared out: the connections are opened as fast as the server takes them, many at once.
+fn a_connection(table: &mut Table, cell: &CellSummary) -> String {
+    match cell.figure(Metric::ConnectNs) {
+        Some(all) => number(all.estimate / 1e3 / f64::from(cell.cell.connections)),
+        None => absent(table, cell, Metric::ConnectNs),
+    }
+}
