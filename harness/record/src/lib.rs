@@ -10,6 +10,7 @@ mod distribution;
 mod environment;
 mod exchange;
 mod measurement;
+mod parity;
 mod run;
 mod study;
 
@@ -25,5 +26,9 @@ pub use environment::{
 };
 pub use exchange::{Ceiling, Check, ClockCheck, CoreHiccups, Job, Reply, Request};
 pub use measurement::{Hiccups, Measurement, Observation, Outcome, Stage, Usage, UsageSamples};
+pub use parity::{
+    BuildFlags, Executable, Ledger, LedgerEntry, Reading, Sizes, SocketBuffer, SocketSettings, StreamPass,
+    StreamRequest, Streamed, SystemCalls,
+};
 pub use run::{MeasurementLog, RunError, RunFolder};
 pub use study::{Scenario, Study, StudyError};

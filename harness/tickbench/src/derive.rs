@@ -36,7 +36,13 @@ pub(crate) fn derive(folder: &RunFolder) -> anyhow::Result<String> {
         folder.write(&path_of(chart), chart.svg.as_bytes())?;
     }
     let figures: Vec<Figure> = charts.into_iter().map(figure).collect();
-    let report = tickbench_report::render(&study, &environment, &summary, &figures)?;
+    let report = tickbench_report::render_with(
+        &study,
+        &environment,
+        &summary,
+        &figures,
+        folder.ledger()?.as_ref(),
+    )?;
     folder.write(REPORT, report.as_bytes())?;
     Ok(report)
 }

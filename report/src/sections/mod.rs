@@ -7,6 +7,7 @@ pub(crate) mod environment;
 pub(crate) mod failures;
 pub(crate) mod latency;
 pub(crate) mod noise;
+pub(crate) mod parity;
 pub(crate) mod quiet;
 pub(crate) mod resources;
 pub(crate) mod scaling;

@@ -2,7 +2,7 @@
 
 mod audit;
 mod echo;
-mod farewell;
+pub(crate) mod farewell;
 mod intake;
 mod many;
 mod single;

@@ -34,7 +34,7 @@ impl<S> Single<S> {
         session: &mut Session,
         handler: &mut impl Handler<State = S>,
     ) -> Result<Single<S>, Failure> {
-        let Connection { socket, mut decoder, leftover } = connection;
+        let Connection { socket, mut decoder, leftover, .. } = connection;
         let mut inbox = Inbox::new(READ_BYTES);
         inbox.load(&leftover);
         let patience = if wait == Wait::Spin { Patience::None } else { Patience::Wait };
