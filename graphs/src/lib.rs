@@ -53,6 +53,8 @@ pub enum Section {
     Echo,
     /// What another client than the instrument sees.
     Clients,
+    /// What tuning changes.
+    Lanes,
     /// CPU and memory.
     Resources,
 }
@@ -91,6 +93,7 @@ pub fn charts(summary: &Summary, options: Options) -> Result<Vec<Chart>, GraphEr
         chart::percentiles::round_trip,
         chart::echo::charts,
         chart::clients::charts,
+        chart::lanes::charts,
         chart::memory::charts,
         chart::cpu::charts,
         chart::usage::charts,

@@ -57,6 +57,8 @@ pub enum Section {
     Echo,
     /// What a usual client adds.
     Clients,
+    /// What tuning changes.
+    Lanes,
     /// CPU time, memory, context switches.
     Resources,
 }
@@ -123,6 +125,8 @@ pub fn render_with(
         echo_figures: of(Section::Echo),
         clients: sections::clients::section(&run),
         clients_figures: of(Section::Clients),
+        lanes: sections::lanes::section(&run),
+        lanes_figures: of(Section::Lanes),
         resources: sections::resources::section(&run),
         resources_figures: of(Section::Resources),
         failures: sections::failures::section(&run),
@@ -182,6 +186,8 @@ struct View<'a> {
     echo_figures: Vec<&'a Figure>,
     clients: String,
     clients_figures: Vec<&'a Figure>,
+    lanes: Vec<(String, String)>,
+    lanes_figures: Vec<&'a Figure>,
     resources: Vec<(String, String)>,
     resources_figures: Vec<&'a Figure>,
     failures: Failures,

@@ -5,6 +5,7 @@ pub(crate) mod clients;
 pub(crate) mod cpu;
 pub(crate) mod echo;
 pub(crate) mod history;
+pub(crate) mod lanes;
 pub(crate) mod memory;
 pub(crate) mod percentiles;
 pub(crate) mod scaling;

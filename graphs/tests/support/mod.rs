@@ -58,6 +58,7 @@ pub(crate) fn summary(servers: &[&str], iterations: usize) -> Summary {
         cells,
         comparisons: Vec::new(),
         floors: Vec::new(),
+        lanes: Vec::new(),
     }
 }
 

@@ -167,7 +167,8 @@ pub struct SystemCalls {
     pub writes: Sizes,
     /// Calls that would write to the connection and wrote nothing, for want of room mostly.
     pub failed_writes: u64,
-    /// The most that a read of the connection was ready to take; `None` where nothing read it during the stream.
+    /// The most that a read of the connection was ready to take, from the handshake's end to that of the connection; `None` where no
+    /// read that says so was seen.
     pub read_space_bytes: Option<u64>,
 }
 

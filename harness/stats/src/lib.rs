@@ -18,6 +18,9 @@
 //! - `comparisons`: each pair of servers of a question, on the metrics that decide it: `ratio` with its interval, `p`, `shift`,
 //!   `cliffs_delta` (both `null` for merged samples), `floor` (`null` without a control), `below_floor` and the `verdict`: `lower`,
 //!   `higher` or `no_difference`.
+//! - `lanes`: each server that was asked a question in both lanes: `default`, `tuned`, their `ratio`, and the `distance` to the
+//!   baseline in both with the share that tuning `closed` (`null` where there was none to close); the key is absent where nothing was
+//!   asked in both.
 //! - `floors`: each control against its twin: `ratio`, `p`, the `floor`, and the `verdict`, which is a false alarm where it is not
 //!   `no_difference`.
 
@@ -31,6 +34,7 @@ mod effect;
 mod executions;
 mod figure;
 mod holm;
+mod lanes;
 mod mann_whitney;
 mod merged;
 mod metric;
@@ -56,6 +60,7 @@ pub use changes::{Change, Changes, Side};
 pub use compare::FAMILY_ERROR;
 pub use context::Context;
 pub use doubt::{CLIENT_BUSY, CLIENT_HEADROOM, Doubt, SERVER_BUSY};
+pub use lanes::{Distance, LaneStep};
 pub use metric::Metric;
 pub use pair::Paired;
 pub use power::{Detection, STUDIES, detection};

@@ -13,7 +13,7 @@ use crate::merged::Merged;
 use crate::metric::{Latency, Source};
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;
-use crate::{CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, usage};
+use crate::{CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, lanes, usage};
 
 /// Why measurements cannot be summed up.
 #[derive(Debug, Error)]
@@ -75,7 +75,16 @@ impl Summary {
             .collect();
         let (comparisons, floors) = compare::all(&contenders, &tables)
             .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
-        Ok(Summary { study: study.name.clone(), iterations: study.iterations, cells, comparisons, floors })
+        let lanes = lanes::all(&contenders, context.baseline.as_deref(), &tables)
+            .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
+        Ok(Summary {
+            study: study.name.clone(),
+            iterations: study.iterations,
+            cells,
+            comparisons,
+            floors,
+            lanes,
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tickbench_record::Cell;
 
-use crate::{Audit, Metric};
+use crate::{Audit, LaneStep, Metric};
 
 /// A value with the interval in which it lies with 95 % confidence. Bootstrapped over iterations.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -167,4 +167,7 @@ pub struct Summary {
     pub comparisons: Vec<Comparison>,
     /// Servers compared with themselves, and what that says of this machine.
     pub floors: Vec<Floor>,
+    /// What tuning did to each server that was asked a question in both lanes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lanes: Vec<LaneStep>,
 }

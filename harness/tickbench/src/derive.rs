@@ -70,6 +70,7 @@ fn section(chart: &Chart) -> tickbench_report::Section {
         Drawn::Scaling => Shown::Scaling,
         Drawn::Echo => Shown::Echo,
         Drawn::Clients => Shown::Clients,
+        Drawn::Lanes => Shown::Lanes,
         Drawn::Resources => Shown::Resources,
     }
 }

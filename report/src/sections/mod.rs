@@ -5,6 +5,7 @@ pub(crate) mod clients;
 pub(crate) mod echo;
 pub(crate) mod environment;
 pub(crate) mod failures;
+pub(crate) mod lanes;
 pub(crate) mod latency;
 pub(crate) mod noise;
 pub(crate) mod parity;

@@ -173,6 +173,7 @@ pub(crate) fn summary(study: &Study, factors: &[(&str, f64)]) -> Summary {
         cells,
         comparisons: Vec::new(),
         floors: Vec::new(),
+        lanes: Vec::new(),
     };
     summary.comparisons = comparisons(&summary);
     summary

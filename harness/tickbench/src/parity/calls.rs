@@ -30,26 +30,29 @@ pub(crate) fn of_stream(
     // The number of the descriptor may have been that of an earlier connection.
     let accepted = |call: &Call| call.name.starts_with("accept") && call.result == descriptor as i64;
     let calls = &calls[calls.iter().rposition(accepted).map_or(0, |at| at + 1)..];
-    let stream = stream_of(calls, descriptor, streamed)?;
-    let on_it = |names: &'static [&str]| {
-        stream.iter().filter(move |call| call.descriptor == descriptor && names.contains(&call.name))
-    };
+    let (start, end) = stream_of(calls, descriptor, streamed)?;
+    let stream = &calls[start..=end];
+    let on_it = |call: &&Call, names: &[&str]| call.descriptor == descriptor && names.contains(&call.name);
+    let writes = || stream.iter().filter(|call| on_it(call, &WRITES));
+    // Nothing comes from the client until it says goodbye: the read that takes that is the stream's too.
+    let reads = calls[start..].iter().filter(|call| on_it(call, &READS));
     let mut counts = std::collections::BTreeMap::new();
     for call in stream {
         *counts.entry(call.name.to_owned()).or_insert(0) += 1;
     }
-    let written: Vec<u64> = on_it(&WRITES).filter_map(|call| u64::try_from(call.result).ok()).collect();
+    let written: Vec<u64> = writes().filter_map(|call| u64::try_from(call.result).ok()).collect();
     Ok(SystemCalls {
         messages: streamed.messages,
         counts,
-        failed_writes: on_it(&WRITES).count() as u64 - written.len() as u64,
+        failed_writes: writes().count() as u64 - written.len() as u64,
         writes: sizes(written).ok_or("nothing was written after the handshake")?,
-        read_space_bytes: on_it(&READS).map(|call| call.length).max(),
+        read_space_bytes: reads.map(|call| call.length).max(),
     })
 }
 
-/// Cuts the stream out by the bytes written: the answer to the handshake ends it before, the last tick behind.
-fn stream_of<'c>(calls: &'c [Call], descriptor: u64, streamed: &Streamed) -> Result<&'c [Call], String> {
+/// The first and the last call of the stream, told by the bytes written: the answer to the handshake ends before it, and the last
+/// tick ends it.
+fn stream_of(calls: &[Call], descriptor: u64, streamed: &Streamed) -> Result<(usize, usize), String> {
     let head = streamed.head_bytes;
     let all = head + streamed.frame_bytes;
     let (mut written, mut start) = (0, None);
@@ -63,7 +66,7 @@ fn stream_of<'c>(calls: &'c [Call], descriptor: u64, streamed: &Streamed) -> Res
             start = Some(if written > head { at } else { at + 1 });
         }
         if let (Some(start), true) = (start, written >= all) {
-            return Ok(&calls[start..=at]);
+            return Ok((start, at));
         }
     }
     Err(format!(

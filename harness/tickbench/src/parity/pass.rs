@@ -20,7 +20,7 @@ use crate::root::Root;
 /// What is streamed: flush mode, ticks a second (0 for a flood), ticks. Few enough that all passes over a server take less than
 /// two seconds, and enough that what begins and ends a stream is a hundredth of it.
 const STREAMS: [(Flush, f64, u64); 3] =
-    [(Flush::Each, 2000.0, 300), (Flush::Each, 0.0, 1024), (Flush::Batch, 0.0, 1024)];
+    [(Flush::Each, 1000.0, 250), (Flush::Each, 0.0, 1024), (Flush::Batch, 0.0, 1024)];
 
 /// A client that takes longer than this for some hundred ticks gets no more of them.
 const STREAM_DEADLINE: Duration = Duration::from_secs(10);

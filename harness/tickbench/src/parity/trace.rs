@@ -257,3 +257,60 @@ fn refused(thread: Pid, errno: Errno) -> String {
     };
     format!("ptrace of thread {thread} was refused: {}{advice}", errno.desc())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// A machine that lets nobody trace must say so; on any other, each write is counted.
+    #[test]
+    fn every_write_of_a_child_is_seen() {
+        let mut child = Command::new("sh")
+            .args(["-c", "read word; exec dd if=/dev/zero of=/dev/null bs=77 count=500 status=none"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut word = child.stdin.take().unwrap();
+        match Tracer::attach(child.id()) {
+            Err(reason) => {
+                eprintln!("this machine lets nobody trace: {reason}");
+                assert!(reason.starts_with("ptrace of thread "), "{reason}");
+                writeln!(word).unwrap();
+            }
+            Ok(mut tracer) => {
+                writeln!(word).unwrap();
+                let calls = tracer.join().unwrap();
+                let writes: Vec<i64> = calls
+                    .iter()
+                    .filter(|call| call.name == "write" && call.descriptor == 1)
+                    .map(|call| call.result)
+                    .collect();
+                assert_eq!(writes, vec![77; 500]);
+                assert!(calls.iter().any(|call| call.name == "read" && call.length == 77 && call.result == 77));
+            }
+        }
+        assert!(child.wait().unwrap().success(), "its end is its parent's to see");
+    }
+
+    #[test]
+    fn a_process_that_is_let_go_lives_on() {
+        // A shell that waits for its input: let go, it must still answer to the closing of it.
+        let mut child = Command::new("sh").args(["-c", "read word; exit 3"]).stdin(Stdio::piped()).spawn().unwrap();
+        if let Ok(tracer) = Tracer::attach(child.id()) {
+            let calls = tracer.finish().unwrap();
+            assert!(calls.iter().all(|call| call.name != "unknown"), "{calls:?}");
+        }
+        drop(child.stdin.take());
+        assert_eq!(child.wait().unwrap().code(), Some(3));
+    }
+
+    #[test]
+    fn a_process_that_is_not_there_cannot_be_traced() {
+        // Above the highest number that the kernel gives (/proc/sys/kernel/pid_max is at most 4,194,304).
+        let reason = Tracer::attach(5_000_000).map(drop).unwrap_err();
+        assert!(reason.starts_with("failed to open `/proc/5000000/task`"), "{reason}");
+    }
+}

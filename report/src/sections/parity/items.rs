@@ -10,7 +10,7 @@ use crate::units::{count, number};
 const UNBOUNDED: u64 = u32::MAX as u64;
 
 /// Calls that are named one by one in a table; the others are added up.
-const NAMED_CALLS: usize = 3;
+const NAMED_CALLS: usize = 4;
 
 /// One row: the same of each server.
 pub(super) struct Item {
@@ -104,8 +104,12 @@ fn of_stream(entries: &[&LedgerEntry], (flush, rate_per_s): (Flush, f64)) -> Vec
         item("messages a write", &calls(messages_a_write)),
         item("bytes a write", &calls(bytes_a_write)),
         item("space of a read", &calls(|calls| match calls.read_space_bytes {
-            Some(bytes) => settled(format!("{} B", count(bytes))),
-            None => absent("it did not read from the connection meanwhile, or by a call that does not say how much it can take"),
+            // A buffer that holds some bytes already has that much less space.
+            Some(bytes) => Value {
+                shown: Reading::Read(format!("{} B", count(bytes))),
+                compared: Some(bytes.next_power_of_two().to_string()),
+            },
+            None => absent("no read of the connection was seen, or none that says how much it can take"),
         })),
         item("messages a read of the client", &|pass| {
             flat(pass.seen.map(|seen| moving(number(seen.messages as f64 / seen.reads.max(1) as f64))))
@@ -157,7 +161,8 @@ fn buffer(buffer: &SocketBuffer) -> Value {
 }
 
 fn threads(names: &[String]) -> Value {
-    let others = names.get(1..).unwrap_or_default();
+    let mut others = names.get(1..).unwrap_or_default().to_vec();
+    others.sort();
     let shown = if others.is_empty() {
         names.len().to_string()
     } else {
@@ -197,8 +202,8 @@ fn a_message(calls: &SystemCalls) -> Value {
     let total = over(total, calls.messages);
     Value {
         shown: Reading::Read(format!("{}: {}", each(total), words.join(", "))),
-        // To one digit: a timer more or less is chance.
-        compared: Some(format!("{total:.1}")),
+        // In whole calls: a timer more or less is chance.
+        compared: Some(format!("{total:.0}")),
     }
 }
 
