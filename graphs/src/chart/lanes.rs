@@ -24,7 +24,8 @@ pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
     let card = Card {
         name: "lanes".into(),
         title: format!("Distance to {}: default and tuned", baseline.name),
-        setting: "how many times as bad, each lane against the same lane · filled: default · ring: tuned".into(),
+        setting: "how many times as bad, each lane against the same lane · filled: default · ring: tuned"
+            .into(),
         better: Some("nearer to ×1 is better"),
         caption: format!(
             "How many times as bad as {}'s each server's figure is in its default lane (filled) and in its tuned lane (ring), with \
@@ -65,9 +66,8 @@ fn title(steps: &[&LaneStep], questions: &[&str], at: usize) -> String {
 fn group(run: &Run, steps: &[&LaneStep], question: &str, columns: usize) -> Group {
     let metrics = metrics(steps, question);
     let of = |server: &str, metric: Metric| {
-        let same = |step: &&&LaneStep| {
-            step.question == question && step.server == server && step.metric == metric
-        };
+        let same =
+            |step: &&&LaneStep| step.question == question && step.server == server && step.metric == metric;
         steps.iter().find(same).and_then(|step| step.distance.as_ref())
     };
     let has = |server: &str| metrics.iter().any(|metric| of(server, *metric).is_some());

@@ -131,7 +131,11 @@ impl RunFolder {
 
     /// Reads `parity.json`; `None` where the run has none.
     pub fn ledger(&self) -> Result<Option<Ledger>, RunError> {
-        if self.path.join("parity.json").exists() { self.read_json("parity.json").map(Some) } else { Ok(None) }
+        if self.path.join("parity.json").exists() {
+            self.read_json("parity.json").map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Writes a file of the run, whole or not at all: it is written aside and moved into place.

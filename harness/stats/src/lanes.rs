@@ -63,9 +63,9 @@ pub(crate) fn all(
         .filter_map(|one| Some([*one, tuned(one, &believed)?]))
         .collect();
     let steps = on_all_cores(&pairs, |pair| {
-        let floors = baseline
-            .filter(|name| *name != pair[0].cell.cell.server)
-            .and_then(|name| Some([of_server(name, pair[0], &believed)?, of_server(name, pair[1], &believed)?]));
+        let floors = baseline.filter(|name| *name != pair[0].cell.cell.server).and_then(|name| {
+            Some([of_server(name, pair[0], &believed)?, of_server(name, pair[1], &believed)?])
+        });
         steps(pair, floors, tables)
     });
     Ok(steps.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
@@ -102,7 +102,8 @@ fn steps(
         let Some(figures) = figures(&all, metric, tables)? else { continue };
         let (figures, iterations) = figures;
         let estimate = |figure: &Figure| figure.estimate(iterations);
-        let lanes = (estimate(&figures[0]), estimate(&figures[1]), estimate(&ratio(&figures[1], &figures[0])));
+        let lanes =
+            (estimate(&figures[0]), estimate(&figures[1]), estimate(&ratio(&figures[1], &figures[0])));
         let (Some(default), Some(tuned), Some(ratio)) = lanes else { continue };
         let [one, other] = pair.map(|one| &one.cell.cell);
         let distance = match &figures[..] {
@@ -155,8 +156,7 @@ fn figures(
     }
     let mut figures = Vec::new();
     for one in all {
-        let completed: Completed =
-            shared.iter().map(|at| (*at, one.executions.completed[at])).collect();
+        let completed: Completed = shared.iter().map(|at| (*at, one.executions.completed[at])).collect();
         let figure = match (by_iteration(metric, &completed), metric.source()) {
             // One that lacks an iteration's value cannot be paired with the others.
             (Some(series), _) if series.len() == shared.len() => {

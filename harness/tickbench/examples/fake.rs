@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
 use tickbench_record::{
-    Check, ClockCheck, CoreHiccups, Distribution, Hiccups, Observation, Reply, Stage, Streamed, Usage, new_histogram,
+    Check, ClockCheck, CoreHiccups, Distribution, Hiccups, Observation, Reply, Stage, Streamed, Usage,
+    new_histogram,
 };
 
 /// In the middle of an iteration: after so many messages.

@@ -36,13 +36,8 @@ pub(crate) fn derive(folder: &RunFolder) -> anyhow::Result<String> {
         folder.write(&path_of(chart), chart.svg.as_bytes())?;
     }
     let figures: Vec<Figure> = charts.into_iter().map(figure).collect();
-    let report = tickbench_report::render_with(
-        &study,
-        &environment,
-        &summary,
-        &figures,
-        folder.ledger()?.as_ref(),
-    )?;
+    let report =
+        tickbench_report::render_with(&study, &environment, &summary, &figures, folder.ledger()?.as_ref())?;
     folder.write(REPORT, report.as_bytes())?;
     Ok(report)
 }

@@ -116,7 +116,8 @@ fn every_tuned_contestant_says_what_it_sets_and_why() {
         let path = root().join(&folder).join("TUNING.md");
         let text = std::fs::read_to_string(&path)
             .unwrap_or_else(|cause| panic!("{name} has a tuned lane and no `{}`: {cause}", path.display()));
-        for word in ["../TUNING.md", "| Item | Default lane | Tuned lane | Where in code |", "`TCP_NODELAY`"] {
+        for word in ["../TUNING.md", "| Item | Default lane | Tuned lane | Where in code |", "`TCP_NODELAY`"]
+        {
             assert!(text.contains(word), "`{}` says nothing of {word}", path.display());
         }
     }

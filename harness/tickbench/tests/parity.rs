@@ -68,7 +68,16 @@ fn a_run_keeps_the_lanes_that_it_measures_unless_told_not_to() {
     assert_eq!(kept.entries.iter().map(|entry| entry.lane).collect::<Vec<_>>(), [Lane::Default]);
     assert!(run.text("REPORT.md").contains("\n## Parity\n"));
 
-    let output = project.tickbench(&["run", "--study", "study.toml", "--iterations", "1", "--out", "bare", "--no-parity"]);
+    let output = project.tickbench(&[
+        "run",
+        "--study",
+        "study.toml",
+        "--iterations",
+        "1",
+        "--out",
+        "bare",
+        "--no-parity",
+    ]);
     assert_code(&output, 0);
     let bare = Run(project.path().join("bare"));
     assert_eq!(RunFolder::open(&bare.0).unwrap().ledger().unwrap(), None);

@@ -73,6 +73,7 @@ fn distance(run: &Run, table: &mut Table, step: &LaneStep) -> [String; 3] {
         Some(closed) => Unit::Percent.with_interval(closed),
         None => table.missing("the default lane cannot be told from the baseline: there is nothing to close"),
     };
-    let [default, tuned] = [&distance.default, &distance.tuned].map(|ratio| Unit::One.fine_with_interval(ratio));
+    let [default, tuned] =
+        [&distance.default, &distance.tuned].map(|ratio| Unit::One.fine_with_interval(ratio));
     [default, tuned, closed]
 }

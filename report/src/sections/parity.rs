@@ -92,13 +92,15 @@ fn crates(ledger: &Ledger) -> Table {
             versions.entry(name).or_insert_with(|| vec![Vec::new(); programs.len()])[at].push(version);
         }
     }
-    let mut table =
-        Table::new(std::iter::once("crate".to_owned()).chain(programs.iter().map(|program| escaped(&program.server))))
-            .texts(1 + programs.len());
+    let mut table = Table::new(
+        std::iter::once("crate".to_owned()).chain(programs.iter().map(|program| escaped(&program.server))),
+    )
+    .texts(1 + programs.len());
     for (name, of) in versions {
         let having: BTreeSet<&Vec<&str>> = of.iter().filter(|versions| !versions.is_empty()).collect();
         if having.len() > 1 {
-            let shown = of.iter().map(|versions| if versions.is_empty() { "—".into() } else { versions.join(", ") });
+            let shown =
+                of.iter().map(|versions| if versions.is_empty() { "—".into() } else { versions.join(", ") });
             table.push(std::iter::once(name.to_owned()).chain(shown).collect());
         }
     }
@@ -117,7 +119,8 @@ fn builds(ledger: &Ledger) -> Table {
     ])
     .texts(7);
     for program in programs(ledger) {
-        let joined = |words: &[String]| if words.is_empty() { "—".into() } else { escaped(&words.join(", ")) };
+        let joined =
+            |words: &[String]| if words.is_empty() { "—".into() } else { escaped(&words.join(", ")) };
         let mut row = vec![
             escaped(&program.server),
             format!("`{}`", program.build.command),

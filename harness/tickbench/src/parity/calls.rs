@@ -7,7 +7,7 @@ use tickbench_record::{Sizes, Streamed, SystemCalls};
 pub(crate) struct Call {
     pub(crate) name: &'static str,
     /// Its first argument: the descriptor, of calls on one.
-    pub(crate) descriptor: u64,
+    pub(crate) descriptor: i32,
     /// Its third argument: the bytes offered, of `read`, `recvfrom` and their like.
     pub(crate) length: u64,
     /// What it returned; below 0 for an error.
@@ -20,19 +20,23 @@ const WRITES: [&str; 5] = ["write", "writev", "sendto", "sendmsg", "sendfile"];
 /// Calls that read from their first argument and say in their third how much they can take.
 const READS: [&str; 2] = ["read", "recvfrom"];
 
-/// The calls between the handshake's answer and the last tick, and the sizes of what was written to `descriptor`. Fails where
+/// The calls between the handshake's answer and the last tick, and the sizes of what was written to the connection, which
+/// has these descriptors. Fails where
 /// the writes that were seen do not add up to what the client received: they are then not all.
 pub(crate) fn of_stream(
     calls: &[Call],
-    descriptor: u64,
+    descriptors: &[i32],
     streamed: &Streamed,
 ) -> Result<SystemCalls, String> {
     // The number of the descriptor may have been that of an earlier connection.
-    let accepted = |call: &Call| call.name.starts_with("accept") && call.result == descriptor as i64;
+    let accepted = |call: &Call| {
+        call.name.starts_with("accept") && descriptors.iter().any(|&one| i64::from(one) == call.result)
+    };
     let calls = &calls[calls.iter().rposition(accepted).map_or(0, |at| at + 1)..];
-    let (start, end) = stream_of(calls, descriptor, streamed)?;
+    let (start, end) = stream_of(calls, descriptors, streamed)?;
     let stream = &calls[start..=end];
-    let on_it = |call: &&Call, names: &[&str]| call.descriptor == descriptor && names.contains(&call.name);
+    let on_it =
+        |call: &&Call, names: &[&str]| descriptors.contains(&call.descriptor) && names.contains(&call.name);
     let writes = || stream.iter().filter(|call| on_it(call, &WRITES));
     // Nothing comes from the client until it says goodbye: the read that takes that is the stream's too.
     let reads = calls[start..].iter().filter(|call| on_it(call, &READS));
@@ -52,12 +56,12 @@ pub(crate) fn of_stream(
 
 /// The first and the last call of the stream, told by the bytes written: the answer to the handshake ends before it, and the last
 /// tick ends it.
-fn stream_of(calls: &[Call], descriptor: u64, streamed: &Streamed) -> Result<(usize, usize), String> {
+fn stream_of(calls: &[Call], descriptors: &[i32], streamed: &Streamed) -> Result<(usize, usize), String> {
     let head = streamed.head_bytes;
     let all = head + streamed.frame_bytes;
     let (mut written, mut start) = (0, None);
     for (at, call) in calls.iter().enumerate() {
-        if call.descriptor != descriptor || !WRITES.contains(&call.name) || call.result <= 0 {
+        if !descriptors.contains(&call.descriptor) || !WRITES.contains(&call.name) || call.result <= 0 {
             continue;
         }
         written += call.result as u64;
@@ -91,9 +95,11 @@ fn sizes(mut bytes: Vec<u64>) -> Option<Sizes> {
 mod tests {
     use super::*;
 
-    const SOCKET: u64 = 9;
+    const SOCKET: i32 = 9;
+    /// Another descriptor of the same socket.
+    const TWIN: i32 = 10;
 
-    fn call(name: &'static str, descriptor: u64, result: i64) -> Call {
+    fn call(name: &'static str, descriptor: i32, result: i64) -> Call {
         Call { name, descriptor, length: 4096, result }
     }
 
@@ -106,7 +112,7 @@ mod tests {
     fn the_stream_is_what_lies_between_handshake_and_close() {
         let calls = [
             call("sendto", SOCKET, 50), // of the connection that had this number before
-            call("accept4", 3, SOCKET as i64),
+            call("accept4", 3, SOCKET.into()),
             call("recvfrom", SOCKET, 180),
             call("sendto", SOCKET, 129),
             call("recvfrom", SOCKET, -11),
@@ -114,11 +120,12 @@ mod tests {
             call("sendto", SOCKET, 50),
             call("write", 5, 8), // an eventfd
             call("sendto", SOCKET, -11),
-            call("sendto", SOCKET, 100),
+            call("sendto", TWIN, 100),
             call("sendto", SOCKET, 4), // the close frame
         ];
-        let of = of_stream(&calls, SOCKET, &streamed(3, 150)).unwrap();
-        let counts: Vec<(&str, u64)> = of.counts.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        let of = of_stream(&calls, &[SOCKET, TWIN], &streamed(3, 150)).unwrap();
+        let counts: Vec<(&str, u64)> =
+            of.counts.iter().map(|(name, count)| (name.as_str(), *count)).collect();
         assert_eq!(counts, [("epoll_wait", 1), ("recvfrom", 1), ("sendto", 3), ("write", 1)]);
         assert_eq!(of.writes, Sizes { calls: 2, bytes: 150, min: 50, median: 50, max: 100 });
         assert_eq!((of.messages, of.failed_writes, of.read_space_bytes), (3, 1, Some(4096)));
@@ -126,15 +133,16 @@ mod tests {
 
     #[test]
     fn a_tick_in_the_write_of_the_answer_and_a_close_in_that_of_the_last_tick_are_of_the_stream() {
-        let calls = [call("accept", 3, SOCKET as i64), call("writev", SOCKET, 179), call("writev", SOCKET, 54)];
-        let of = of_stream(&calls, SOCKET, &streamed(2, 100)).unwrap();
+        let calls =
+            [call("accept", 3, SOCKET.into()), call("writev", SOCKET, 179), call("writev", SOCKET, 54)];
+        let of = of_stream(&calls, &[SOCKET, TWIN], &streamed(2, 100)).unwrap();
         assert_eq!(of.writes, Sizes { calls: 2, bytes: 233, min: 54, median: 54, max: 179 });
     }
 
     #[test]
     fn writes_that_do_not_add_up_are_no_figures() {
         let calls = [call("sendto", SOCKET, 129), call("io_uring_enter", 7, 1)];
-        let refusal = of_stream(&calls, SOCKET, &streamed(2, 100)).unwrap_err();
+        let refusal = of_stream(&calls, &[SOCKET, TWIN], &streamed(2, 100)).unwrap_err();
         assert!(refusal.contains("wrote 129 bytes") && refusal.contains("received 229"), "{refusal}");
     }
 }

@@ -29,7 +29,8 @@ pub(crate) fn read(pid: u32) -> Result<Executable, String> {
     let maps = std::fs::read_to_string(&maps).map_err(|cause| format!("failed to read `{maps}`: {cause}"))?;
     let libraries = libraries(&maps);
     let elf = object::File::parse(&*file).map_err(|cause| format!("`{path}` is no ELF file: {cause}"))?;
-    let section = |name| elf.section_by_name(name).and_then(|section| section.data().ok()).unwrap_or_default();
+    let section =
+        |name| elf.section_by_name(name).and_then(|section| section.data().ok()).unwrap_or_default();
     Ok(Executable {
         sha256: hexadecimal(&Sha256::digest(&file)),
         bytes: file.len() as u64,
@@ -76,7 +77,11 @@ fn allocators(elf: &object::File<'_>, libraries: &[String]) -> Reading<Vec<Strin
 /// Texts that end in a zero byte, each once.
 fn texts(bytes: &[u8]) -> Vec<String> {
     let texts = bytes.split(|&byte| byte == 0).filter(|text| !text.is_empty());
-    texts.map(|text| String::from_utf8_lossy(text).into_owned()).collect::<BTreeSet<_>>().into_iter().collect()
+    texts
+        .map(|text| String::from_utf8_lossy(text).into_owned())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 /// `name version` of each crate that a path below cargo's registry names: `…/registry/src/INDEX/NAME-VERSION/…`.

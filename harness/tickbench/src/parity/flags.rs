@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn flags_come_from_environment_and_configuration() {
-        let variables = [("RUSTFLAGS", "-C target-cpu=native"), ("CARGO_PROFILE_FAT_LTO", "off"), ("HOME", "/")];
+        let variables =
+            [("RUSTFLAGS", "-C target-cpu=native"), ("CARGO_PROFILE_FAT_LTO", "off"), ("HOME", "/")];
         let variables = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         assert_eq!(
             from_environment(variables.into_iter()),

@@ -17,7 +17,7 @@ mod trace;
 #[cfg(target_os = "linux")]
 mod system {
     pub(crate) use super::executable::{read as executable, threads};
-    pub(crate) use super::sockets::{backlog, descriptor, settings};
+    pub(crate) use super::sockets::{backlog, descriptors, settings};
     pub(crate) use super::trace::Tracer;
 }
 

@@ -23,11 +23,15 @@ impl Tracer {
     }
 }
 
-pub(crate) fn descriptor(_pid: u32, _server: SocketAddr, _client: SocketAddr) -> Result<i32, String> {
+pub(crate) fn descriptors(_pid: u32, _server: SocketAddr, _client: SocketAddr) -> Result<Vec<i32>, String> {
     unsupported("finding a socket of another process")
 }
 
-pub(crate) fn settings(_pid: u32, _server: SocketAddr, _client: SocketAddr) -> Result<SocketSettings, String> {
+pub(crate) fn settings(
+    _pid: u32,
+    _server: SocketAddr,
+    _client: SocketAddr,
+) -> Result<SocketSettings, String> {
     unsupported("reading a socket of another process")
 }
 

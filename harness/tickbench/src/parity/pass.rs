@@ -54,7 +54,9 @@ impl Survey<'_> {
                 progress.now(&format!("looking at what {name} sets ({lane})"));
                 match self.of_one(server, lane, interrupt) {
                     Ok(entry) => ledger.entries.push(entry),
-                    Err(Stop::Failed { reason, .. }) => ledger.entries.push(self.unseen(server, lane, &reason)),
+                    Err(Stop::Failed { reason, .. }) => {
+                        ledger.entries.push(self.unseen(server, lane, &reason))
+                    }
                     Err(Stop::Interrupted) => bail!("interrupted: nothing was measured yet"),
                     Err(Stop::Broken(cause)) => return Err(cause),
                 }
@@ -76,7 +78,11 @@ impl Survey<'_> {
         let pid = live.process.id();
         let mut entry = self.unseen(server, lane, "nothing was streamed");
         entry.backlog = system::backlog(pid, live.address).into();
-        let encoding = if server.entry.encodings.contains(&Encoding::Binary) { Encoding::Binary } else { Encoding::Json };
+        let encoding = if server.entry.encodings.contains(&Encoding::Binary) {
+            Encoding::Binary
+        } else {
+            Encoding::Json
+        };
         for (flush, rate_per_s, count) in STREAMS {
             if !server.entry.flush.contains(&flush) {
                 continue;
@@ -125,14 +131,13 @@ impl Survey<'_> {
         let failed = |reason| Stop::failed(Stage::Measure, reason);
         let pid = live.process.id();
         let tracer = system::Tracer::attach(pid).map_err(failed)?;
-        let mut descriptor = Err("the stream ended before its connection was found".to_owned());
+        let mut descriptors = Err("the stream ended before its connection was found".to_owned());
         let streamed = self.stream(request, interrupt, &mut |streamed| {
-            descriptor = system::descriptor(pid, live.address, streamed.client);
+            descriptors = system::descriptors(pid, live.address, streamed.client);
         });
         let calls = tracer.finish().map_err(failed);
         let (streamed, calls) = (streamed?, calls?);
-        let descriptor = descriptor.map_err(failed)?;
-        calls::of_stream(&calls, descriptor as u64, &streamed).map_err(failed)
+        calls::of_stream(&calls, &descriptors.map_err(failed)?, &streamed).map_err(failed)
     }
 
     /// Lets a client receive a stream; calls `look` while it holds the connection.

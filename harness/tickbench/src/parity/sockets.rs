@@ -27,15 +27,15 @@ const TCPI_SACKED: usize = 7;
 /// The state LISTEN in /proc/net/tcp.
 const LISTENING: &str = "0A";
 
-/// The server's end of a connection, by its number in the server.
-pub(crate) fn descriptor(pid: u32, server: SocketAddr, client: SocketAddr) -> Result<i32, String> {
+/// The server's end of a connection, by its numbers in the server: a socket may have several.
+pub(crate) fn descriptors(pid: u32, server: SocketAddr, client: SocketAddr) -> Result<Vec<i32>, String> {
     let of = |line: &Line| line.local == server && line.remote == client;
     find(pid, of, &format!("the connection from {client}"))
 }
 
 /// The options of the server's end of a connection.
 pub(crate) fn settings(pid: u32, server: SocketAddr, client: SocketAddr) -> Result<SocketSettings, String> {
-    let socket = duplicate(pid, descriptor(pid, server, client)?)?;
+    let socket = duplicate(pid, &descriptors(pid, server, client)?)?;
     let peer = getpeername(&socket).map_err(|cause| format!("failed to ask for the other end: {cause}"))?;
     // The number may have become another's between the two steps.
     match peer.map(SocketAddr::try_from) {
@@ -48,7 +48,7 @@ pub(crate) fn settings(pid: u32, server: SocketAddr, client: SocketAddr) -> Resu
 /// How many connections may wait for the server to accept them.
 pub(crate) fn backlog(pid: u32, server: SocketAddr) -> Result<u64, String> {
     let of = |line: &Line| line.is_listening && line.local.port() == server.port();
-    let listener = duplicate(pid, find(pid, of, &format!("the listener of {server}"))?)?;
+    let listener = duplicate(pid, &find(pid, of, &format!("the listener of {server}"))?)?;
     let info = words::<{ TCPI_SACKED + 1 }>(&listener, libc::IPPROTO_TCP, libc::TCP_INFO);
     info.map(|info| info[TCPI_SACKED].into()).map_err(|cause| format!("failed to read TCP_INFO: {cause}"))
 }
@@ -87,7 +87,9 @@ fn words<const N: usize>(socket: &OwnedFd, level: i32, name: i32) -> io::Result<
     if outcome == 0 { Ok(words) } else { Err(io::Error::last_os_error()) }
 }
 
-fn duplicate(pid: u32, descriptor: i32) -> Result<OwnedFd, String> {
+/// A descriptor of this process for the socket that has these in the other.
+fn duplicate(pid: u32, descriptors: &[i32]) -> Result<OwnedFd, String> {
+    let &descriptor = descriptors.first().ok_or("the server holds no descriptor of it")?;
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or("the server has no process id")?;
     let duplicated = pidfd_open(pid, PidfdFlags::empty())
         .and_then(|process| pidfd_getfd(process, descriptor, PidfdGetfdFlags::empty()));
@@ -111,8 +113,7 @@ struct Line {
     inode: u64,
 }
 
-fn find(pid: u32, of: impl Fn(&Line) -> bool, what: &str) -> Result<i32, String> {
-    let missing = || format!("the server holds no descriptor of {what}");
+fn find(pid: u32, of: impl Fn(&Line) -> bool, what: &str) -> Result<Vec<i32>, String> {
     let mut lines = Vec::new();
     for table in ["tcp", "tcp6"] {
         // A kernel without IPv6 has no second table.
@@ -123,14 +124,15 @@ fn find(pid: u32, of: impl Fn(&Line) -> bool, what: &str) -> Result<i32, String>
         lines.iter().filter(|line| of(line)).map(|line| format!("socket:[{}]", line.inode)).collect();
     let path = format!("/proc/{pid}/fd");
     let entries = std::fs::read_dir(&path).map_err(|cause| format!("failed to open `{path}`: {cause}"))?;
-    for entry in entries.flatten() {
+    let is_it = |entry: &std::fs::DirEntry| {
         // One that was closed meanwhile is not looked for.
-        let Ok(link) = std::fs::read_link(entry.path()) else { continue };
-        if inodes.iter().any(|inode| link.as_os_str() == inode.as_str()) {
-            return entry.file_name().to_str().and_then(|name| name.parse().ok()).ok_or_else(missing);
-        }
-    }
-    Err(missing())
+        let link = std::fs::read_link(entry.path()).ok();
+        link.is_some_and(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()))
+    };
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    let mut found: Vec<i32> = entries.flatten().filter(is_it).filter_map(number).collect();
+    found.sort_unstable();
+    if found.is_empty() { Err(format!("the server holds no descriptor of {what}")) } else { Ok(found) }
 }
 
 /// `sl local_address rem_address st tx_queue:rx_queue tr:when retrnsmt uid timeout inode …`
@@ -148,9 +150,8 @@ fn parse_line(line: &str) -> Option<Line> {
 /// Words of 32 bits in the machine's own order, as the network has their bytes, and the port: `0100007F:1F90`.
 fn parse_address(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
-    let word = |at: usize| {
-        Some(u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16).ok()?.to_ne_bytes())
-    };
+    let word =
+        |at: usize| Some(u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16).ok()?.to_ne_bytes());
     let ip = match address.len() {
         8 => IpAddr::from(Ipv4Addr::from(word(0)?)),
         32 => {
@@ -200,8 +201,8 @@ mod tests {
                 sockopt::set_socket_send_buffer_size(&accepted, 20_000).unwrap();
             }
             assert_eq!(
-                descriptor(std::process::id(), server, address),
-                Ok(accepted.as_raw_fd()),
+                descriptors(std::process::id(), server, address),
+                Ok(vec![accepted.as_raw_fd()]),
                 "found without any right to trace"
             );
             match settings(std::process::id(), server, address) {

@@ -205,7 +205,8 @@ impl Tracees {
                 let entry = unsafe { info.u.entry };
                 let call = Call {
                     name: name_of(entry.nr),
-                    descriptor: entry.args[0],
+                    // The kernel itself takes no more of it than this.
+                    descriptor: entry.args[0] as i32,
                     length: entry.args[2],
                     result: 0,
                 };
@@ -289,7 +290,9 @@ mod tests {
                     .map(|call| call.result)
                     .collect();
                 assert_eq!(writes, vec![77; 500]);
-                assert!(calls.iter().any(|call| call.name == "read" && call.length == 77 && call.result == 77));
+                assert!(
+                    calls.iter().any(|call| call.name == "read" && call.length == 77 && call.result == 77)
+                );
             }
         }
         assert!(child.wait().unwrap().success(), "its end is its parent's to see");
@@ -298,7 +301,8 @@ mod tests {
     #[test]
     fn a_process_that_is_let_go_lives_on() {
         // A shell that waits for its input: let go, it must still answer to the closing of it.
-        let mut child = Command::new("sh").args(["-c", "read word; exit 3"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            Command::new("sh").args(["-c", "read word; exit 3"]).stdin(Stdio::piped()).spawn().unwrap();
         if let Ok(tracer) = Tracer::attach(child.id()) {
             let calls = tracer.finish().unwrap();
             assert!(calls.iter().all(|call| call.name != "unknown"), "{calls:?}");

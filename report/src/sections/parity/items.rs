@@ -54,13 +54,16 @@ pub(super) fn items(entries: &[&LedgerEntry]) -> Vec<Item> {
         item("listen backlog", &|entry| flat(entry.backlog.map(|&backlog| settled(count(backlog))))),
         item("threads", &|entry| flat(entry.threads.map(|names| threads(names)))),
         item("allocator", &|entry| {
-            let read = entry.executable.map(|executable| executable.allocators.map(|held| settled(allocator(held))));
+            let read =
+                entry.executable.map(|executable| executable.allocators.map(|held| settled(allocator(held))));
             flat(match read {
                 Reading::Read(read) => read,
                 Reading::Missing { missing } => Reading::Missing { missing },
             })
         }),
-        item("compiler", &|entry| flat(entry.executable.map(|executable| settled(compiler(&executable.compilers))))),
+        item("compiler", &|entry| {
+            flat(entry.executable.map(|executable| settled(compiler(&executable.compilers))))
+        }),
         item("executable", &|entry| {
             flat(entry.executable.map(|executable| {
                 let hash = executable.sha256.get(..12).unwrap_or(&executable.sha256);
@@ -93,7 +96,8 @@ fn of_stream(entries: &[&LedgerEntry], (flush, rate_per_s): (Flush, f64)) -> Vec
         values: entries
             .iter()
             .map(|entry| {
-                let pass = entry.streams.iter().find(|pass| pass.flush == flush && pass.rate_per_s == rate_per_s);
+                let pass =
+                    entry.streams.iter().find(|pass| pass.flush == flush && pass.rate_per_s == rate_per_s);
                 pass.map_or_else(|| absent("it was not asked for such a stream"), of)
             })
             .collect(),
@@ -103,14 +107,17 @@ fn of_stream(entries: &[&LedgerEntry], (flush, rate_per_s): (Flush, f64)) -> Vec
         item("system calls a message", &calls(a_message)),
         item("messages a write", &calls(messages_a_write)),
         item("bytes a write", &calls(bytes_a_write)),
-        item("space of a read", &calls(|calls| match calls.read_space_bytes {
-            // A buffer that holds some bytes already has that much less space.
-            Some(bytes) => Value {
-                shown: Reading::Read(format!("{} B", count(bytes))),
-                compared: Some(bytes.next_power_of_two().to_string()),
-            },
-            None => absent("no read of the connection was seen, or none that says how much it can take"),
-        })),
+        item(
+            "space of a read",
+            &calls(|calls| match calls.read_space_bytes {
+                // A buffer that holds some bytes already has that much less space.
+                Some(bytes) => Value {
+                    shown: Reading::Read(format!("{} B", count(bytes))),
+                    compared: Some(bytes.next_power_of_two().to_string()),
+                },
+                None => absent("no read of the connection was seen, or none that says how much it can take"),
+            }),
+        ),
         item("messages a read of the client", &|pass| {
             flat(pass.seen.map(|seen| moving(number(seen.messages as f64 / seen.reads.max(1) as f64))))
         }),
@@ -221,5 +228,9 @@ fn messages_a_write(calls: &SystemCalls) -> Value {
 
 fn bytes_a_write(calls: &SystemCalls) -> Value {
     let Sizes { min, median, max, .. } = calls.writes;
-    moving(if min == max { count(min) } else { format!("{} ({} to {})", count(median), count(min), count(max)) })
+    moving(if min == max {
+        count(min)
+    } else {
+        format!("{} ({} to {})", count(median), count(min), count(max))
+    })
 }
