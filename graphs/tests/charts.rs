@@ -333,7 +333,7 @@ fn scenarios_that_share_a_file_name_are_told_apart() {
 
 #[test]
 fn the_lanes_of_each_contestant_are_drawn_side_by_side() {
-    let mut summary = summary();
+    let mut summary = summary(&SERVERS, 5);
     assert!(drawn(&summary).iter().all(|chart| chart.section != Section::Lanes), "nothing was tuned");
     let about =
         |estimate: f64| Estimate { estimate, low: estimate * 0.98, high: estimate * 1.02, iterations: 9 };

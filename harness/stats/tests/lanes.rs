@@ -2,24 +2,22 @@
 
 mod support;
 
-use support::{cells, completed, deliveries, noise, scenario, study};
+use support::{LATENCY, cells, completed, deliveries, noise, scenario, study};
 use tickbench_record::{Lane, Measurement};
 use tickbench_stats::{Context, Metric, Summary};
 
-const LATENCY: &str = "rate_per_s = 10000";
-
-/// A framework at 1,400 ns beside a floor of 1,000; tuned, it is at 1,200 and the floor where it was. Both drift together.
+/// A framework at 140 µs beside a floor of 100; tuned, it is at 120 and the floor where it was. Both drift together.
 fn summary(baseline: Option<&str>) -> Summary {
-    let tuned = scenario("latency-tuned", "latency", "lanes = [\"tuned\"]\nrate_per_s = 10000");
+    let tuned = scenario("latency-tuned", "latency", &format!("lanes = [\"tuned\"]\n{LATENCY}"));
     let study = study(&["swift", "wire"], &(scenario("latency", "latency", LATENCY) + &tuned));
     let lines: Vec<Measurement> = (0..30)
         .flat_map(|at| {
             let drift = (noise(at) * 300.0) as u64;
             cells(&study).into_iter().map(move |cell| {
                 let ns = match (cell.server.as_str(), cell.lane) {
-                    ("wire", _) => 1_000,
-                    (_, Lane::Default) => 1_400,
-                    (_, Lane::Tuned) => 1_200,
+                    ("wire", _) => 100_000,
+                    (_, Lane::Default) => 140_000,
+                    (_, Lane::Tuned) => 120_000,
                 };
                 let at = u32::try_from(at).unwrap();
                 completed(&cell, at, deliveries(ns * (1_000 + drift) / 1_000, 1_100))
