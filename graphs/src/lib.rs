@@ -61,6 +61,8 @@ pub enum Section {
     Memory,
     /// What another client than the instrument sees.
     Clients,
+    /// What tuning changes.
+    Lanes,
     /// CPU and memory.
     Resources,
 }
@@ -104,6 +106,7 @@ pub fn charts(summary: &Summary, options: Options) -> Result<Vec<Chart>, GraphEr
         chart::idle::charts,
         chart::per_connection::charts,
         chart::clients::charts,
+        chart::lanes::charts,
         chart::memory::charts,
         chart::cpu::charts,
         chart::usage::charts,

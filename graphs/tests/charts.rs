@@ -8,7 +8,7 @@ use roxmltree::Document;
 use support::{SERVERS, fail, summary};
 use tickbench_graphs::{Chart, Options, Section, charts};
 use tickbench_record::Encoding;
-use tickbench_stats::{Audit, Check, Estimate, Metric, Series, Summary};
+use tickbench_stats::{Audit, Check, Distance, Estimate, LaneStep, Metric, Series, Summary};
 
 const BASELINE: &str = "floor";
 const BASELINE_GREY: &str = "#7A828B";
@@ -377,4 +377,39 @@ fn scenarios_that_share_a_file_name_are_told_apart() {
     let names: BTreeSet<&str> = charts.iter().map(|chart| chart.name.as_str()).collect();
     assert_eq!(names.len(), charts.len());
     assert!(names.contains("throughput-rate-2"));
+}
+
+#[test]
+fn the_lanes_of_each_contestant_are_drawn_side_by_side() {
+    let mut summary = summary(&SERVERS, 5);
+    assert!(drawn(&summary).iter().all(|chart| chart.section != Section::Lanes), "nothing was tuned");
+    let about =
+        |estimate: f64| Estimate { estimate, low: estimate * 0.98, high: estimate * 1.02, iterations: 9 };
+    let step = |server: &str, metric| LaneStep {
+        question: "latency binary each ×1".into(),
+        tuned_question: "latency-tuned binary each ×1 tuned".into(),
+        server: server.into(),
+        metric,
+        default: about(5_400.0),
+        tuned: about(5_200.0),
+        ratio: about(0.96),
+        distance: (server != BASELINE).then(|| Distance {
+            default: about(1.3),
+            tuned: about(1.1),
+            closed: Some(about(0.66)),
+        }),
+    };
+    summary.lanes = [Metric::DeliveryP50, Metric::DeliveryP99]
+        .iter()
+        .flat_map(|metric| SERVERS.map(|server| step(server, *metric)))
+        .collect();
+    let charts = drawn(&summary);
+    let chart = named(&charts, "lanes");
+    assert_sound(chart);
+    assert_eq!(chart.section, Section::Lanes);
+    for text in ["p50", "p99", "latency binary each ×1"] {
+        assert!(says(chart, text), "{text} is missing from {:?}", texts(chart));
+    }
+    let contestants: Vec<&&str> = SERVERS.iter().filter(|server| **server != BASELINE).collect();
+    assert!(contestants.iter().all(|server| says(chart, server)) && !says(chart, BASELINE));
 }

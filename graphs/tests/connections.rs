@@ -71,6 +71,7 @@ fn summary() -> Summary {
         comparisons: Vec::new(),
         floors: Vec::new(),
         memory,
+        lanes: Vec::new(),
     }
 }
 

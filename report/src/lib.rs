@@ -13,20 +13,23 @@ mod units;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{Environment as Templates, UndefinedBehavior};
+use minijinja::{Environment as Templates, UndefinedBehavior, context};
 use serde::Serialize;
 use thiserror::Error;
-use tickbench_record::{Environment, Study};
+use tickbench_record::{Environment, Ledger, Study};
 use tickbench_stats::Summary;
 
 use run::Run;
 use sections::Part;
 use sections::audits::Audits;
 use sections::failures::Failures;
+use sections::parity::Parity;
 use sections::quiet::Quiet;
 use sections::stages::Stages;
 
 const TEMPLATE: &str = include_str!("report.md.j2");
+
+const PARITY: &str = "parity.md";
 
 /// A graph that the report shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,6 +66,8 @@ pub enum Section {
     Memory,
     /// What a usual client adds.
     Clients,
+    /// What tuning changes.
+    Lanes,
     /// CPU time, memory, context switches.
     Resources,
 }
@@ -80,12 +85,24 @@ pub fn render(
     summary: &Summary,
     figures: &[Figure],
 ) -> Result<String, ReportError> {
+    render_with(study, environment, summary, figures, None)
+}
+
+/// The same with the parity ledger, where the run has one.
+pub fn render_with(
+    study: &Study,
+    environment: &Environment,
+    summary: &Summary,
+    figures: &[Figure],
+    ledger: Option<&Ledger>,
+) -> Result<String, ReportError> {
     let measured = |name: &&str| summary.cells.iter().any(|cell| cell.cell.server == *name);
     let baseline = environment.baseline.as_deref().filter(measured);
     let run = Run { study, environment, summary, baseline };
     let of = |section: Section| figures.iter().filter(|figure| figure.section == section).collect();
     let (comparisons, told_apart) = answer::tally(&run);
     let view = View {
+        parity: ledger.map(sections::parity::section),
         study,
         environment,
         baseline,
@@ -125,23 +142,39 @@ pub fn render(
         memory_figures: of(Section::Memory),
         clients: sections::clients::section(&run),
         clients_figures: of(Section::Clients),
+        lanes: sections::lanes::section(&run),
+        lanes_figures: of(Section::Lanes),
         resources: sections::resources::section(&run),
         resources_figures: of(Section::Resources),
         failures: sections::failures::section(&run),
         threats: sections::threats::from_records(&run),
         reproduce: reproduce(study, environment),
     };
+    let text = templates()?.get_template("report.md")?.render(Serde(&view))?;
+    Ok(single_blank_lines(&text))
+}
+
+/// The ledger alone, in Markdown: what `tickbench parity` shows.
+pub fn ledger_page(ledger: &Ledger) -> String {
+    let page = context! { parity => Serde(&sections::parity::section(ledger)) };
+    let text = templates().and_then(|templates| templates.get_template(PARITY)?.render(page));
+    single_blank_lines(&format!("# Parity ledger\n\n{}", text.expect("the template fits what it is given")))
+}
+
+/// The templates, read anew for each report.
+fn templates() -> Result<Templates<'static>, minijinja::Error> {
     let mut templates = Templates::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     templates.add_template("report.md", TEMPLATE)?;
-    let text = templates.get_template("report.md")?.render(Serde(&view))?;
-    Ok(single_blank_lines(&text))
+    templates.add_template(PARITY, include_str!("parity.md.j2"))?;
+    Ok(templates)
 }
 
 /// What the template sees.
 #[derive(Serialize)]
 struct View<'a> {
+    parity: Option<Parity>,
     study: &'a Study,
     environment: &'a Environment,
     baseline: Option<&'a str>,
@@ -178,6 +211,8 @@ struct View<'a> {
     memory_figures: Vec<&'a Figure>,
     clients: String,
     clients_figures: Vec<&'a Figure>,
+    lanes: Vec<(String, String)>,
+    lanes_figures: Vec<&'a Figure>,
     resources: Vec<(String, String)>,
     resources_figures: Vec<&'a Figure>,
     failures: Failures,

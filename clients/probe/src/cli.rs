@@ -78,6 +78,24 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 2 * LEAST_THRESHOLD_NS, value_name = "NS", value_parser = clap::value_parser!(u64).range(1..))]
         threshold_ns: u64,
     },
+    /// Receive a stream of ticks, untimed, print one line of JSON, and hold the connection until standard input closes
+    Stream {
+        /// Where the server listens
+        #[arg(long, value_name = "ADDR:PORT")]
+        server: SocketAddr,
+        /// json or binary
+        #[arg(long, default_value_t = Encoding::Binary)]
+        encoding: Encoding,
+        /// each or batch
+        #[arg(long, default_value_t = Flush::Each)]
+        flush: Flush,
+        /// Ticks a second; 0 for a flood
+        #[arg(long, default_value_t = 0.0)]
+        rate: f64,
+        /// Ticks to receive
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+        count: u64,
+    },
     /// Flood prepared frames to whoever connects, until standard input closes
     Prepared {
         /// Where to listen

@@ -12,6 +12,7 @@ mod link;
 mod measure;
 mod pacer;
 mod prepared;
+mod stream;
 mod verify;
 
 use std::process::ExitCode;
@@ -19,12 +20,16 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use cli::{Cli, Command};
 use tickbench_client_kit::print_reply;
+use tickbench_record::StreamRequest;
 
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Measure(flags) => print_reply(&measure::measure(&flags.into()))?,
         Command::Ceiling { encoding, wait, window_ns, writer_core } => {
             ceiling::run(encoding, wait, window_ns, writer_core)?
+        }
+        Command::Stream { server, encoding, flush, rate, count } => {
+            stream::run(&StreamRequest { server, encoding, flush, rate_per_s: rate, count })?;
         }
         Command::Prepared { listen, encoding, core } => prepared::serve(listen, encoding, core)?,
         Command::Hiccups { core, watch_ns } => hiccups::run(core, watch_ns)?,

@@ -3,7 +3,7 @@
 mod scripted;
 
 use scripted::*;
-use tickbench_record::{Ceiling, Check};
+use tickbench_record::{Ceiling, Check, Streamed};
 
 #[test]
 fn the_ceiling_is_measured() {
@@ -43,6 +43,28 @@ fn a_server_that_breaks_the_contract_is_found_out() {
         .collect();
     assert!(checks.len() > 80);
     assert!(checks.iter().all(|check| check.failure.is_some()), "{checks:?}");
+}
+
+#[test]
+fn a_stream_is_counted_and_held_until_standard_input_closes() {
+    let server = serve(|stream| ticks_from(stream, 0));
+    let mut client = probe()
+        .args(["stream", "--server", &server.to_string(), "--count", "20"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(client.stdout.take().unwrap()), &mut line)
+        .unwrap();
+    let streamed: Streamed = serde_json::from_str(&line).unwrap();
+    // Two bytes of a frame's header and 48 of the tick.
+    assert_eq!((streamed.messages, streamed.frame_bytes), (20, 20 * 50));
+    assert!(streamed.head_bytes > 100 && (1..=20).contains(&streamed.reads), "{streamed:?}");
+    assert!(streamed.client.ip().is_loopback());
+    assert!(client.try_wait().unwrap().is_none(), "the connection is held");
+    drop(client.stdin.take());
+    assert!(client.wait().unwrap().success());
 }
 
 #[test]

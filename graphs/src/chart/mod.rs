@@ -7,6 +7,7 @@ pub(crate) mod cpu;
 pub(crate) mod echo;
 pub(crate) mod history;
 pub(crate) mod idle;
+pub(crate) mod lanes;
 pub(crate) mod memory;
 pub(crate) mod per_connection;
 pub(crate) mod percentiles;

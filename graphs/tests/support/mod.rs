@@ -59,6 +59,7 @@ pub(crate) fn summary(servers: &[&str], iterations: usize) -> Summary {
         comparisons: Vec::new(),
         floors: Vec::new(),
         memory: Vec::new(),
+        lanes: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ mod distribution;
 mod environment;
 mod exchange;
 mod measurement;
+mod parity;
 mod run;
 mod sample;
 mod stages;
@@ -28,6 +29,10 @@ pub use environment::{
 pub use exchange::{Ceiling, Check, ClockCheck, CoreHiccups, Job, Reply, Request};
 pub use measurement::{
     Hiccups, Measurement, MemoryReading, Observation, Outcome, Stage, Usage, UsageSamples,
+};
+pub use parity::{
+    BuildFlags, Executable, Ledger, LedgerEntry, Reading, Sizes, SocketBuffer, SocketSettings, StreamPass,
+    StreamRequest, Streamed, SystemCalls,
 };
 pub use run::{MeasurementLog, RunError, RunFolder};
 pub use sample::{Sample, SampleError, read_samples, write_samples};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::{Environment, Measurement, Outcome, Study, StudyError};
+use crate::{Environment, Ledger, Measurement, Outcome, Study, StudyError};
 
 /// A folder that holds a run.
 #[derive(Debug, Clone)]
@@ -132,6 +132,20 @@ impl RunFolder {
     /// Reads `environment.json`.
     pub fn environment(&self) -> Result<Environment, RunError> {
         self.read_json("environment.json")
+    }
+
+    /// Writes `parity.json`.
+    pub fn write_ledger(&self, ledger: &Ledger) -> Result<(), RunError> {
+        self.write_json("parity.json", ledger)
+    }
+
+    /// Reads `parity.json`; `None` where the run has none.
+    pub fn ledger(&self) -> Result<Option<Ledger>, RunError> {
+        if self.path.join("parity.json").exists() {
+            self.read_json("parity.json").map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Writes a file of the run, whole or not at all: it is written aside and moved into place.

@@ -11,6 +11,8 @@ pub struct Context {
     pub ceilings: Vec<ClientCeiling>,
     /// Whether the cores of server and client read one clock, where that was tried.
     pub clocks: Option<ClockCheck>,
+    /// The server that distances are measured from.
+    pub baseline: Option<String>,
 }
 
 impl Context {
@@ -20,6 +22,7 @@ impl Context {
             coalescing: environment.coalescing(),
             ceilings: environment.ceilings.clone(),
             clocks: environment.clocks,
+            baseline: environment.baseline.clone(),
         }
     }
 

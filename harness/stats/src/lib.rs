@@ -22,6 +22,9 @@
 //!   `higher` or `no_difference`.
 //! - `memory`: for each server and question that was asked with several connection counts, the `bytes_per_connection` by what is
 //!   counted, their `ratios` to each other server's, or why they are `missing`. Absent where memory was not looked at.
+//! - `lanes`: each server that was asked a question in both lanes: `default`, `tuned`, their `ratio`, and the `distance` to the
+//!   baseline in both with the share that tuning `closed` (`null` where there was none to close); the key is absent where nothing was
+//!   asked in both.
 //! - `floors`: each control against its twin: `ratio`, `p`, the `floor`, and the `verdict`, which is a false alarm where it is not
 //!   `no_difference`.
 
@@ -35,6 +38,7 @@ mod effect;
 mod executions;
 mod figure;
 mod holm;
+mod lanes;
 mod mann_whitney;
 mod memory;
 mod merged;
@@ -42,6 +46,7 @@ mod metric;
 mod pair;
 mod parallel;
 mod power;
+mod promise;
 mod random;
 mod ranking;
 mod resample;
@@ -62,10 +67,12 @@ pub use changes::{Change, Changes, Side};
 pub use compare::FAMILY_ERROR;
 pub use context::Context;
 pub use doubt::{CLIENT_BUSY, CLIENT_HEADROOM, Doubt, SERVER_BUSY};
+pub use lanes::{Distance, LaneStep};
 pub use memory::{Memory, MemorySlope};
 pub use metric::Metric;
 pub use pair::Paired;
 pub use power::{Detection, STUDIES, detection};
+pub use promise::broken_promises;
 pub use ranking::Place;
 pub use stages::StageBand;
 pub use summarize::SummaryError;

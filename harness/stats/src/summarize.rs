@@ -14,7 +14,7 @@ use crate::metric::{Latency, Source};
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;
 use crate::values::{Values, block_length};
-use crate::{CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, memory, usage};
+use crate::{CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, lanes, memory, usage};
 
 /// Why measurements cannot be summed up.
 #[derive(Debug, Error)]
@@ -77,6 +77,8 @@ impl Summary {
         let (comparisons, floors) = compare::all(&contenders, &tables)
             .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
         let memory = memory::slopes(&executions, &tables);
+        let lanes = lanes::all(&contenders, context.baseline.as_deref(), &tables)
+            .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
         Ok(Summary {
             study: study.name.clone(),
             iterations: study.iterations,
@@ -84,6 +86,7 @@ impl Summary {
             comparisons,
             floors,
             memory,
+            lanes,
         })
     }
 }

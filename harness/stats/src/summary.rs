@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tickbench_record::Cell;
 
-use crate::{Audit, MemorySlope, Metric};
+use crate::{Audit, LaneStep, MemorySlope, Metric};
 
 /// A value with the interval in which it lies with 95 % confidence. Bootstrapped over iterations.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -174,4 +174,7 @@ pub struct Summary {
     /// Memory for each connection, in the order of the cells.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<MemorySlope>,
+    /// What tuning did to each server that was asked a question in both lanes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lanes: Vec<LaneStep>,
 }

@@ -2,7 +2,7 @@
 //! on demand. Between them runs a line protocol of their own, for the harness never looks at the wire.
 //!
 //! `fake server MODE TAG --listen ADDR` · `fake client MODE TAG measure FLAGS` · `fake verify MODE --server ADDR` ·
-//! `fake watch MODE TAG hiccups|clocks|idle FLAGS` · `fake version`
+//! `fake stream MODE TAG --server ADDR --count N` · `fake watch MODE TAG hiccups|clocks|idle FLAGS` · `fake version`
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
 use tickbench_record::{
-    Check, ClockCheck, CoreHiccups, Distribution, Hiccups, Observation, Reply, Sample, Stage, Usage,
-    new_histogram, write_samples,
+    Check, ClockCheck, CoreHiccups, Distribution, Hiccups, Observation, Reply, Sample, Stage, Streamed,
+    Usage, new_histogram, write_samples,
 };
 
 /// In the middle of an iteration: after so many messages.
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         ["version", ..] => println!("fake 1.0"),
         ["server", mode, ..] => serve(mode, flag(&words, "--listen")),
         ["client", mode, ..] => measure(mode, &words),
+        ["stream", mode, ..] => return stream(mode, &words),
         ["verify", mode, ..] => return verify(mode),
         ["watch", mode, _, job, ..] => return watch(mode, job, &words),
         _ => return ExitCode::from(2),
@@ -161,6 +162,30 @@ const SAMPLES: [Sample; 2] = [
         set_aside: true,
     },
 ];
+/// So many lines to and fro, each in a write of its own, and the connection held until standard input closes.
+fn stream(mode: &str, words: &[&str]) -> ExitCode {
+    if mode == "fails" {
+        eprintln!("the server closed the stream");
+        return ExitCode::from(2);
+    }
+    let count: u64 = flag(words, "--count").parse().expect("a number");
+    let mut stream = TcpStream::connect(flag(words, "--server")).expect("the server listens");
+    let mut answer = [0; 5];
+    for _ in 0..count {
+        stream.write_all(b"go\n").expect("the server reads");
+        stream.read_exact(&mut answer).expect("the server answers");
+    }
+    let streamed = Streamed {
+        client: stream.local_addr().expect("it is connected"),
+        head_bytes: 0,
+        messages: count,
+        frame_bytes: count * answer.len() as u64,
+        reads: count,
+    };
+    println!("{}", serde_json::to_string(&streamed).expect("plain data"));
+    wait_for_end();
+    ExitCode::SUCCESS
+}
 
 fn hiccups_over(threshold_ns: &str) -> Hiccups {
     Hiccups { threshold_ns: threshold_ns.parse().expect("nanoseconds"), ..Hiccups::default() }

@@ -24,6 +24,8 @@ const SHOWN_LINES: usize = 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Built {
     pub(crate) run: Program,
+    /// The command that built it.
+    pub(crate) build: Program,
     pub(crate) record: BuiltServer,
     /// SHA-256 over the command and all files that it names.
     pub(crate) fingerprint: String,
@@ -49,6 +51,8 @@ pub(crate) struct Instrument {
     pub(crate) prepared: Option<Program>,
     /// The program that looks after cores, where this client brings one.
     pub(crate) watch: Option<Program>,
+    /// The command that holds a stream open, where this client has one.
+    pub(crate) stream: Option<Program>,
 }
 
 /// Builds things below one project.
@@ -117,7 +121,8 @@ impl<'a> Builder<'a> {
         };
         let also = |argv: &Option<Vec<String>>| argv.as_deref().map(fill);
         let (verify, prepared, watch) = (also(&entry.verify), also(&entry.prepared), also(&entry.watch));
-        Ok(Instrument { name: entry.name, built: self.program(&recipe)?, verify, prepared, watch })
+        let stream = also(&entry.stream);
+        Ok(Instrument { name: entry.name, built: self.program(&recipe)?, verify, prepared, watch, stream })
     }
 
     /// The same, unless it is among those that are built already.
@@ -167,7 +172,7 @@ impl<'a> Builder<'a> {
             coalesces: false,
         };
         let fingerprint = hexadecimal(&Sha256::digest([hashes, recipe.run.argv.clone()].concat().join("\n")));
-        Ok(Built { run: recipe.run.clone(), record, fingerprint })
+        Ok(Built { run: recipe.run.clone(), build: recipe.build.clone(), record, fingerprint })
     }
 
     /// Runs one command of a recipe, showing its last line; keeps its output in a log, and shows the end of it on failure.

@@ -12,6 +12,7 @@ use crate::Ended;
 use crate::compare::Gate;
 use crate::cores::CorePair;
 use crate::export::Format;
+use crate::parity::ParityArgs;
 use crate::resolution::ResolutionArgs;
 use crate::selftest::SelftestArgs;
 
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Run one server against itself: exit code 1 where this machine calls the two different.
     Control(ControlArgs),
+    /// Show what each server really set and does, read from its running process: exit code 1 where a tuned lane is not what
+    /// servers/TUNING.md promises.
+    Parity(ParityArgs),
     /// Show what makes this machine unquiet, and what to do about it.
     Preflight(PreflightArgs),
     /// Derive summary, graphs and report of a run again.
@@ -121,6 +125,9 @@ pub(crate) struct RunArgs {
     /// Keep a row for each message of each window of paced ticks too, for `export --samples`: 20 bytes a message.
     #[arg(long)]
     pub(crate) samples: bool,
+    /// Leave out the look at what each server really set (`tickbench parity`).
+    #[arg(long)]
+    pub(crate) no_parity: bool,
     /// Where the servers listen; port 0 lets the system choose.
     #[arg(long, value_name = "ADDR:PORT", default_value_t = LOOPBACK)]
     pub(crate) listen: Loopback,

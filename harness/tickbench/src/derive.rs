@@ -36,7 +36,8 @@ pub(crate) fn derive(folder: &RunFolder) -> anyhow::Result<String> {
         folder.write(&path_of(chart), chart.svg.as_bytes())?;
     }
     let figures: Vec<Figure> = charts.into_iter().map(figure).collect();
-    let report = tickbench_report::render(&study, &environment, &summary, &figures)?;
+    let report =
+        tickbench_report::render_with(&study, &environment, &summary, &figures, folder.ledger()?.as_ref())?;
     folder.write(REPORT, report.as_bytes())?;
     Ok(report)
 }
@@ -68,6 +69,7 @@ fn section(chart: &Chart) -> tickbench_report::Section {
         Drawn::Idle => Shown::Idle,
         Drawn::Memory => Shown::Memory,
         Drawn::Clients => Shown::Clients,
+        Drawn::Lanes => Shown::Lanes,
         Drawn::Resources => Shown::Resources,
     }
 }

@@ -28,6 +28,7 @@ mod launch;
 mod limits;
 mod list;
 mod manifest;
+mod parity;
 mod plan;
 mod preflight;
 mod process;
@@ -76,6 +77,7 @@ fn act(cli: Cli) -> anyhow::Result<Ended> {
         Command::List => list::list(&root()?),
         Command::Verify(wishes) => verify::command(&root()?, &wishes),
         Command::Control(wishes) => control::command(&root()?, &wishes),
+        Command::Parity(wishes) => parity::command(&root()?, &wishes),
         Command::Preflight(wishes) => preflight::command(&root()?, &wishes),
         Command::Report { run } => derive::command(&run),
         Command::Compare(wishes) => compare::command(&wishes),

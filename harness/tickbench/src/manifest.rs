@@ -59,6 +59,10 @@ pub(crate) struct ClientEntry {
     /// The program that looks after cores, where this client brings one: its subcommands are `hiccups`, `clocks` and `idle`.
     #[serde(default)]
     pub(crate) watch: Option<Vec<String>>,
+    /// The command that receives a stream and holds its connection open, where this client has one: the parity ledger looks at
+    /// the server's end of it.
+    #[serde(default)]
+    pub(crate) stream: Option<Vec<String>>,
 }
 
 /// Both manifests.
@@ -190,6 +194,7 @@ fn check_clients(clients: &[ClientEntry]) -> anyhow::Result<()> {
             ("verify", client.verify.as_ref()),
             ("prepared", client.prepared.as_ref()),
             ("watch", client.watch.as_ref()),
+            ("stream", client.stream.as_ref()),
         ];
         for (key, argv) in commands {
             ensure!(

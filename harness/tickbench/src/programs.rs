@@ -12,7 +12,7 @@ use crate::program::Program;
 use crate::progress::Progress;
 use crate::root::Root;
 use crate::verify::{self, PassedBefore, Verifier};
-use crate::{ceilings, preflight};
+use crate::{ceilings, parity, preflight};
 
 /// The programs of a run, built.
 pub(crate) struct Programs {
@@ -25,6 +25,8 @@ pub(crate) struct Programs {
     pub(crate) watch: Option<Program>,
     /// The server of prepared frames, where a client brings it.
     pub(crate) prepared: Option<Program>,
+    /// What holds a stream open, where a client brings it.
+    pub(crate) streamer: Option<Program>,
     verifier: Verifier,
     passed: PassedBefore,
 }
@@ -48,6 +50,7 @@ impl Programs {
         Ok(Programs {
             verifier: verify::verifier(manifest, &clients, &mut builder)?,
             watch: preflight::watch_of(manifest, &clients, &mut builder)?,
+            streamer: parity::streamer_of(manifest, &clients, &mut builder)?,
             prepared: ceilings::prepared_of(manifest, &clients, &mut builder)?,
             servers,
             skipped,

@@ -13,7 +13,9 @@ use crate::cores::{self, CorePair};
 use crate::environment;
 use crate::execute::{Rig, execute};
 use crate::interrupt::Interrupt;
-use crate::manifest::Manifest;
+use crate::launch::Launch;
+use crate::manifest::{Manifest, plain};
+use crate::parity::Survey;
 use crate::plan::{Execution, Plan};
 use crate::preflight::Preflight;
 use crate::programs::Programs;
@@ -62,6 +64,9 @@ pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<Run
     found.placement.move_harness()?;
     kept.environment.warnings.iter().for_each(|warning| progress.say(&format!("note: {warning}")));
     let samples = samples_of(&kept.folder, args.samples)?;
+    if !args.no_parity && kept.folder.ledger()?.is_none() {
+        subject.look_at_parity(&study, args.listen.0, &kept.folder, &mut interrupt, &progress)?;
+    }
     let rig = Rig {
         study: &study,
         servers: &programs.with_control(&study),
@@ -171,6 +176,30 @@ impl Subject<'_> {
         environment.baseline = self.baseline();
         found.note(&mut environment);
         environment
+    }
+
+    /// Keeps what each server sets in the lanes that the study measures, where a client can hold a stream open.
+    fn look_at_parity(
+        &self,
+        study: &Study,
+        listen: SocketAddr,
+        folder: &RunFolder,
+        interrupt: &mut Interrupt,
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
+        let Some(streamer) = &self.programs.streamer else { return Ok(()) };
+        let cores = &self.found.placement.cores;
+        let survey = Survey {
+            root: self.root,
+            streamer,
+            launch: Launch { listen, core: cores.server },
+            client_core: cores.client,
+        };
+        let cells = self.programs.cells(study);
+        let measured =
+            |name: &str, lane| cells.iter().any(|cell| plain(&cell.server) == name && cell.lane == lane);
+        let ledger = survey.of_all(&self.programs.servers, measured, interrupt, progress)?;
+        Ok(folder.write_ledger(&ledger)?)
     }
 
     fn baseline(&self) -> Option<String> {

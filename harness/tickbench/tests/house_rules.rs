@@ -87,6 +87,7 @@ struct Contestants {
 struct Contestant {
     name: String,
     folder: PathBuf,
+    lanes: Vec<String>,
 }
 
 fn contestants() -> Vec<Contestant> {
@@ -96,12 +97,29 @@ fn contestants() -> Vec<Contestant> {
 
 #[test]
 fn every_contestant_has_a_smoke_test() {
-    for Contestant { name, folder } in contestants() {
+    for Contestant { name, folder, .. } in contestants() {
         let tests = root().join(&folder).join("tests");
         let has_one = tests.read_dir().is_ok_and(|entries| {
             entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("smoke"))
         });
         assert!(has_one, "{name} has no smoke test in `{}`", tests.display());
+    }
+}
+
+/// Each item of tuning is named and justified where it is set.
+#[test]
+fn every_tuned_contestant_says_what_it_sets_and_why() {
+    for Contestant { name, folder, lanes } in contestants() {
+        if !lanes.iter().any(|lane| lane == "tuned") {
+            continue;
+        }
+        let path = root().join(&folder).join("TUNING.md");
+        let text = std::fs::read_to_string(&path)
+            .unwrap_or_else(|cause| panic!("{name} has a tuned lane and no `{}`: {cause}", path.display()));
+        for word in ["../TUNING.md", "| Item | Default lane | Tuned lane | Where in code |", "`TCP_NODELAY`"]
+        {
+            assert!(text.contains(word), "`{}` says nothing of {word}", path.display());
+        }
     }
 }
 

@@ -187,6 +187,7 @@ pub(crate) fn summary(study: &Study, factors: &[(&str, f64)]) -> Summary {
         comparisons: Vec::new(),
         floors: Vec::new(),
         memory: Vec::new(),
+        lanes: Vec::new(),
     };
     summary.comparisons = comparisons(&summary);
     summary

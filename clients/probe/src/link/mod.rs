@@ -29,4 +29,6 @@ pub(crate) struct Connection {
     pub(crate) decoder: Decoder,
     /// Received and not yet decoded.
     pub(crate) leftover: Vec<u8>,
+    /// Bytes of the answer that upgraded it.
+    pub(crate) head_bytes: usize,
 }

@@ -167,7 +167,7 @@ impl Openings<'_> {
         self.poller.remove(&socket, index)?;
         socket::set_blocking(&socket, READ_TIMEOUT, Duration::from_nanos(self.stall_ns))?;
         let leftover = answer[head_bytes..].to_vec();
-        Ok(Connection { socket, decoder: Decoder::new(MAX_MESSAGE_BYTES), leftover })
+        Ok(Connection { socket, decoder: Decoder::new(MAX_MESSAGE_BYTES), leftover, head_bytes })
     }
 
     fn cannot_connect(&self, cause: &io::Error) -> String {

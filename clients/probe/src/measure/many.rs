@@ -48,7 +48,7 @@ impl<S> Many<S> {
             |cause: io::Error| Failure::new(Stage::Connect, format!("failed to set up a poll: {cause}"));
         let mut poller = Poller::new().map_err(failed)?;
         let mut links = Vec::with_capacity(connections.len());
-        for (index, Connection { socket, mut decoder, leftover }) in connections.into_iter().enumerate() {
+        for (index, Connection { socket, mut decoder, leftover, .. }) in connections.into_iter().enumerate() {
             let mut state = handler.start(index, &socket)?;
             let from = From { index, socket: &socket, state: &mut state };
             let left = take_messages(from, &mut decoder, &leftover, monotonic_ns(), session, handler)?;

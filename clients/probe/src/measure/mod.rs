@@ -3,7 +3,7 @@
 mod audit;
 mod connect;
 mod echo;
-mod farewell;
+pub(crate) mod farewell;
 mod intake;
 mod many;
 mod ping;

@@ -38,7 +38,7 @@ impl<S, R: Reading> Single<S, R> {
         session: &mut Session,
         handler: &mut impl Handler<State = S>,
     ) -> Result<Single<S, R>, Failure> {
-        let Connection { socket, mut decoder, leftover } = connection;
+        let Connection { socket, mut decoder, leftover, .. } = connection;
         let mut inbox = Inbox::new(READ_BYTES);
         inbox.load(&leftover);
         let patience = if wait == Wait::Spin { Patience::None } else { Patience::Wait };

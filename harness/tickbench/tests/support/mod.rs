@@ -65,6 +65,17 @@ impl Project {
         self
     }
 
+    /// A project whose client can hold a stream open, in its mode; its only server has two lanes in which it sets nothing.
+    pub(crate) fn streaming(mode: &str) -> Project {
+        let project = Project::new(&[], "fine", "fine");
+        let both = project.server("one", "fine").replace("['default']", "['default', 'tuned']");
+        project.write("servers/servers.toml", &both);
+        let clients = std::fs::read_to_string(project.path().join("clients/clients.toml")).unwrap();
+        let more = format!("stream = ['{}', 'stream', '{mode}', '{}']\n", fake(), project.tag());
+        project.write("clients/clients.toml", &(clients + &more));
+        project
+    }
+
     /// A project whose only server is said to do wrong on purpose, and does not; the client has a mode.
     pub(crate) fn injecting(client: &str) -> Project {
         let project = Project::new(&[], client, "fine").watching("fine");

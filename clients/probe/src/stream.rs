@@ -1,0 +1,86 @@
+//! One stream of ticks, counted and not timed, whose connection stays open after the last tick: so that the harness can look
+//! at the server's end of it.
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, bail, ensure};
+use tickbench_client_kit::monotonic_ns;
+use tickbench_frame::{Event, Inbox};
+use tickbench_record::{StreamRequest, Streamed};
+
+use crate::link::socket::{Patience, receive};
+use crate::link::{self, Connection, Spacing};
+use crate::measure::farewell;
+
+/// A server that sends nothing for so long sends nothing more.
+const PATIENCE_NS: u64 = 5_000_000_000;
+
+/// Receives the ticks, prints one line of JSON, and holds the connection until standard input closes.
+pub(crate) fn run(request: &StreamRequest) -> anyhow::Result<()> {
+    let StreamRequest { server, encoding, flush, rate_per_s, count } = request;
+    let target = format!("/ticks?encoding={encoding}&flush={flush}&rate={rate_per_s}&count={count}");
+    let opened = link::open(*server, &target, 1, Spacing::None, PATIENCE_NS);
+    let mut opened = opened.map_err(|failure| anyhow::anyhow!(failure.reason))?;
+    let mut connection = opened.pop().context("no connection was opened")?;
+    let client = SocketAddr::try_from(rustix::net::getsockname(&connection.socket)?)
+        .context("failed to read the connection's own address")?;
+    let streamed = receive_ticks(&mut connection, client, *count)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", serde_json::to_string(&streamed)?)?;
+    out.flush()?;
+    // Nothing is ever said there: what is waited for is its end.
+    std::io::stdin().lock().read_to_end(&mut Vec::new())?;
+    farewell::close(&[connection.socket]);
+    Ok(())
+}
+
+/// Reads until the last tick is there. What may come behind it, the server's close frame, is not counted.
+fn receive_ticks(connection: &mut Connection, client: SocketAddr, count: u64) -> anyhow::Result<Streamed> {
+    let Connection { socket, decoder, leftover, head_bytes } = connection;
+    let mut inbox = Inbox::new(256 << 10);
+    inbox.load(leftover);
+    let mut seen = Streamed {
+        client,
+        head_bytes: *head_bytes as u64,
+        messages: 0,
+        frame_bytes: leftover.len() as u64,
+        reads: u64::from(!leftover.is_empty()),
+    };
+    let mut deadline_ns = monotonic_ns() + PATIENCE_NS;
+    loop {
+        let mut rest = inbox.unread();
+        loop {
+            match decoder.next(&mut rest) {
+                Ok(Some(Event::Message { .. })) => seen.messages += 1,
+                Ok(Some(Event::Close(_))) => {
+                    bail!("the server closed the stream after {} of {count} ticks", seen.messages)
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(violation) => bail!("protocol violation: {violation}"),
+            }
+            if seen.messages == count {
+                seen.frame_bytes -= rest.len() as u64;
+                return Ok(seen);
+            }
+        }
+        let left = rest.len();
+        inbox.keep_last(left);
+        match receive(&*socket, inbox.space(decoder), Patience::Wait).context("failed to read")? {
+            Some(0) => bail!("the server ended the stream after {} of {count} ticks", seen.messages),
+            Some(bytes) => {
+                inbox.add(bytes);
+                seen.frame_bytes += bytes as u64;
+                seen.reads += 1;
+                deadline_ns = monotonic_ns() + PATIENCE_NS;
+            }
+            None => ensure!(
+                monotonic_ns() < deadline_ns,
+                "the server was silent for {} s after {} of {count} ticks",
+                PATIENCE_NS / 1_000_000_000,
+                seen.messages
+            ),
+        }
+    }
+}
