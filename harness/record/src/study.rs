@@ -382,6 +382,8 @@ mod tests {
             ("rate_per_s = 5\nconnections = [0]\n", "each entry is at least 1"),
             ("rate_per_s = 5\nencodings = []\n", "encodings is empty"),
             ("arrival = 'recorded'\n", "name a capture with feed"),
+            ("rate_per_s = 5\nstages = true\nconnections = [2]\n", "of one connection"),
+            ("rate_per_s = 5\nstages = true\nclients = ['tungstenite']\n", "by the probe alone"),
             (
                 "rate_per_s = 5\n[[scenario]]\nname = 's'\nkind = 'echo'\nwait = 'spin'\nwarmup_ms = 1\nwindow_ms = 1\n",
                 "rename one",
