@@ -60,7 +60,8 @@ pub(crate) enum Kept {
 }
 
 impl Kept {
-    /// What `request` needs kept, with room for half as many ticks again as the window should have.
+    /// What `request` needs kept. There is room for half as many ticks again as the window should have; for messages, for all that a
+    /// server may owe after the longest silence that is put up with.
     pub(crate) fn of(request: &Request) -> Result<Kept, Failure> {
         let is_paced = Question::of(request) == Question::Paced;
         let expected = request.rate_per_s * request.window_ns as f64 / 1e9;
@@ -71,7 +72,8 @@ impl Kept {
                     "neither a flood nor an echo has a schedule to be late for: only paced ticks have stages and samples",
                 ));
             }
-            return Ok(Kept::Messages(Rows::touched(room_for_messages(room)?, BLANK)));
+            let owed = (request.rate_per_s * request.stall_ns as f64 / 1e9) as usize;
+            return Ok(Kept::Messages(Rows::touched(room_for_messages(room, owed)?, BLANK)));
         }
         if is_paced && request.server_gaps.is_some() && request.connections == 1 {
             return Ok(Kept::Lags(Rows::touched(room.map_or(MOST_LAGS, |room| room.min(MOST_LAGS)), (1, 1))));
@@ -145,8 +147,9 @@ const BLANK: Sample = Sample {
     set_aside: true,
 };
 
-/// Room for the rows of a window that should have `wanted` of them, or as many as may be where a capture sets the pace.
-fn room_for_messages(wanted: Option<usize>) -> Result<usize, Failure> {
+/// Room for the rows of a window that should have `wanted` of them, or as many as may be where a capture sets the pace, and as far as
+/// there is room for `more`.
+fn room_for_messages(wanted: Option<usize>, more: usize) -> Result<usize, Failure> {
     let most = MOST_BYTES / size_of::<Sample>();
     match wanted {
         Some(wanted) if wanted > most => Err(refused(&format!(
@@ -155,7 +158,8 @@ fn room_for_messages(wanted: Option<usize>) -> Result<usize, Failure> {
             size_of::<Sample>(),
             MOST_BYTES >> 20
         ))),
-        wanted => Ok(wanted.unwrap_or(most)),
+        Some(wanted) => Ok(wanted.saturating_add(more).min(most)),
+        None => Ok(most),
     }
 }
 
@@ -208,9 +212,11 @@ mod tests {
 
     #[test]
     fn a_window_that_would_take_too_much_memory_is_refused() {
-        assert_eq!(room_for_messages(Some(1_000)).unwrap(), 1_000);
-        assert!(room_for_messages(None).unwrap() * size_of::<Sample>() <= MOST_BYTES);
-        let reason = room_for_messages(Some(2_000_000)).unwrap_err().reason;
+        let most = room_for_messages(None, 0).unwrap();
+        assert!(most * size_of::<Sample>() <= MOST_BYTES);
+        assert_eq!(room_for_messages(Some(1_000), 500).unwrap(), 1_500);
+        assert_eq!(room_for_messages(Some(1_000), usize::MAX).unwrap(), most);
+        let reason = room_for_messages(Some(2_000_000), 0).unwrap_err().reason;
         assert!(reason.contains("2000000 × 56 bytes, and at most 64 MiB"), "{reason}");
     }
 }

@@ -37,8 +37,8 @@ pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
             setting: run.setting(&scene),
             better: Some("lower is better"),
             caption: "Where the time of a message goes, from when it was due to when the client had read it: means over the middle \
-                      tenth of the messages by response, and over the slowest. The whisker is the 95 % interval of the whole over \
-                      iterations. Each band has an axis of its own."
+                      tenth of the messages by response, and over the slowest. A bar is as long as the response, with its 95 % \
+                      interval over iterations, and divided as its stages are; each band has an axis of its own."
                 .into(),
             section: Section::Stages,
             legend: Vec::new(),

@@ -43,7 +43,7 @@ pub(crate) enum Figure {
     Bar(Estimate),
     /// A bar that is no verdict on its server: pale, with an asterisk.
     DoubtedBar(Estimate),
-    /// Parts on top of each other, in shades of one colour, and the whole with its interval.
+    /// A bar with its interval, divided in proportion to some parts, in shades of one colour.
     Stack(Vec<f64>, Estimate),
     /// A box over iterations.
     Box(Spread),
@@ -225,7 +225,7 @@ impl Lane {
                 canvas.text(&label, (beside, y), Anchor::Start, Type::Plain)
             }
             Figure::Stack(parts, whole) => {
-                self.parts(canvas, row.look.color, parts, y)?;
+                self.parts(canvas, row.look.color, parts, whole.estimate, y)?;
                 self.whisker(canvas, whole, y)?;
                 let beside = self.place(whole.high.max(whole.estimate)) + LABEL_GAP;
                 canvas.text(&label, (beside, y), Anchor::Start, Type::Plain)
@@ -243,13 +243,15 @@ impl Lane {
         }
     }
 
-    /// Medians of parts need not add up to the median of the whole: each part ends where its own sum does.
-    fn parts(&self, canvas: &Canvas, color: RGBColor, parts: &[f64], y: f64) -> Drawn {
+    /// Medians of parts need not add up to the median of the whole, so that the parts tell its proportions.
+    fn parts(&self, canvas: &Canvas, color: RGBColor, parts: &[f64], whole: f64, y: f64) -> Drawn {
+        // What a clock's error makes negative has no length.
+        let sum: f64 = parts.iter().map(|part| part.max(0.0)).sum();
+        let scale = if sum > 0.0 { whole / sum } else { 0.0 };
         let mut so_far = 0.0;
         for (part, opacity) in parts.iter().zip(PART_OPACITY) {
             let from = self.place(so_far);
-            // What a clock's error makes negative has no length.
-            so_far += part.max(0.0);
+            so_far += part.max(0.0) * scale;
             let to = self.place(so_far);
             canvas.rectangle((from, y - 7.5), (to, y + 7.5), color, opacity)?;
             canvas.line(

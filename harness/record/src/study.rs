@@ -296,7 +296,7 @@ impl Scenario {
             return Err("arrival is recorded, so the capture sets the pace: leave rate_per_s out".into());
         }
         let is_load = self.kind == ScenarioKind::Load;
-        if is_load != !self.rates_per_s.is_empty() {
+        if is_load == self.rates_per_s.is_empty() {
             return Err("a load scenario, and no other, has rates_per_s".into());
         }
         if let Some(rate) = self.rates_per_s.iter().find(|rate| !(rate.is_finite() && **rate > 0.0)) {
@@ -408,6 +408,8 @@ mod tests {
             ("rate_per_s = -1\n", "set a number from 0 up"),
             ("rate_per_s = 5\nconnections = [0]\n", "each entry is at least 1"),
             ("rate_per_s = 5\nencodings = []\n", "encodings is empty"),
+            ("rate_per_s = 5\nstages = true\nconnections = [2]\n", "of one connection"),
+            ("rate_per_s = 5\nstages = true\nclients = ['tungstenite']\n", "by the probe alone"),
             (
                 "rate_per_s = 5\n[[scenario]]\nname = 's'\nkind = 'echo'\nwait = 'spin'\nwarmup_ms = 1\nwindow_ms = 1\n",
                 "rename one",

@@ -34,7 +34,10 @@ fn part(run: &Run, question: &Question) -> Part {
         .iter()
         .filter(|band| !any_has(question, band.response))
         .map(|band| {
-            format!("No iteration has ten messages in the {}: its window is too short for it.", band.name)
+            format!(
+                "Most iterations have fewer than ten messages in the {}: a longer window would have more.",
+                band.name
+            )
         })
         .collect();
     let bands = StageBand::ALL.iter().filter(|band| any_has(question, band.response));

@@ -52,6 +52,8 @@ fn scenario(then: &Scenario, now: &Scenario, found: &mut Differences) {
     found.unless_equal(&of("rate_per_s"), &then.rate_per_s, &now.rate_per_s);
     found.unless_equal(&of("size_bytes"), &then.size_bytes, &now.size_bytes);
     found.unless_equal(&of("wait"), &then.wait, &now.wait);
+    // A read with its timestamp takes longer.
+    found.unless_equal(&of("stages"), &then.stages, &now.stages);
     found.unless_equal(&of("warmup_ms"), &then.warmup_ms, &now.warmup_ms);
     found.unless_equal(&of("window_ms"), &then.window_ms, &now.window_ms);
 }
@@ -158,6 +160,9 @@ mod tests {
         let (here, mut there) = (Environment::default(), Environment::default());
         there.machine.kernel = Some("6.1".into());
         there.cores.client = Some(3);
+        let staged = study("rate_per_s = 5\nstages = true\n");
+        let stages = between((&one, &here), (&staged, &here));
+        assert_eq!(stages, "scenario \"s\": stages (false before, true after)");
         let all = between((&one, &here), (&other, &there));
         for words in [
             "the kernel (unknown before, \"6.1\" after)",
