@@ -286,7 +286,7 @@ impl Scenario {
             return Err("arrival is recorded, so the capture sets the pace: leave rate_per_s out".into());
         }
         let is_load = self.kind == ScenarioKind::Load;
-        if is_load != !self.rates_per_s.is_empty() {
+        if is_load == self.rates_per_s.is_empty() {
             return Err("a load scenario, and no other, has rates_per_s".into());
         }
         if let Some(rate) = self.rates_per_s.iter().find(|rate| !(rate.is_finite() && **rate > 0.0)) {
