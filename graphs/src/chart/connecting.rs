@@ -16,7 +16,7 @@ pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
     for scene in run.scenes(ScenarioKind::Connect) {
         let column = |title: &str, unit| Column { title: title.into(), unit };
         let columns = vec![
-            column("Connections per second", Unit::Rate),
+            column("Connections", Unit::Rate),
             column("Handshake p50", Unit::Time),
             column("First tick p99", Unit::Time),
             column("CPU a connection", Unit::Time),
