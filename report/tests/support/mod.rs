@@ -1,4 +1,5 @@
 //! Small summaries, made by hand.
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::collections::BTreeMap;
 
