@@ -1,4 +1,5 @@
 //! Small summaries, made by hand.
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
