@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use tickbench_record::{Arrival, Encoding, Flush, Job, Request, Wait};
+use tickbench_record::{Arrival, Disturbance, Encoding, Flush, Job, Request, Wait};
 
 /// What to measure. Turns into a [`Request`].
 #[derive(Debug, Clone, clap::Args)]
@@ -11,7 +11,7 @@ pub struct MeasureFlags {
     /// Where the server listens
     #[arg(long, value_name = "ADDR:PORT")]
     server: SocketAddr,
-    /// What to do: receive ticks, or have messages echoed
+    /// What to do: receive ticks, have messages echoed, or publish and subscribe (relay)
     #[arg(long, default_value = "ticks", value_parser = job)]
     job: Job,
     /// How messages are written: json or binary
@@ -65,6 +65,9 @@ pub struct MeasureFlags {
     /// Where the process that spins on the server's core notes its gaps
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     server_gaps: Option<PathBuf>,
+    /// What goes on beside a relay: nothing, stopped-reader, slow-reader, vanishing, half-open, connect-flood or churn
+    #[arg(long, default_value_t = Disturbance::Nothing)]
+    beside: Disturbance,
 }
 
 impl From<MeasureFlags> for Request {
@@ -89,6 +92,7 @@ impl From<MeasureFlags> for Request {
             usage_samples_per_s: flags.usage_samples_per_s,
             hiccup_ns: flags.hiccup_ns,
             server_gaps: flags.server_gaps,
+            beside: flags.beside,
         }
     }
 }
@@ -97,7 +101,8 @@ fn job(word: &str) -> Result<Job, String> {
     match word {
         "ticks" => Ok(Job::Ticks),
         "echo" => Ok(Job::Echo),
-        _ => Err("a job is ticks or echo".into()),
+        "relay" => Ok(Job::Relay),
+        _ => Err("a job is ticks, echo or relay".into()),
     }
 }
 
@@ -156,6 +161,7 @@ mod tests {
                 usage_samples_per_s: samples,
                 hiccup_ns: pid.map(|pid| u64::from(pid) + 1),
                 server_gaps: None,
+                beside: Disturbance::Nothing,
             }
         }
     }
@@ -163,17 +169,18 @@ mod tests {
     prop_compose! {
         fn request()(
             numbers in numbers(),
-            job in any_of(&[Job::Ticks, Job::Echo]),
+            job in any_of(&[Job::Ticks, Job::Echo, Job::Relay]),
             encoding in any_of(Encoding::ALL),
             flush in any_of(Flush::ALL),
             arrival in any_of(Arrival::ALL),
             wait in any_of(Wait::ALL),
+            beside in any_of(Disturbance::ALL),
             feed in proptest::option::of("[-a-z /=&%é]{1,20}"),
             gaps in proptest::option::of("[-a-z /=&%é]{1,20}"),
             v6: bool,
         ) -> Request {
             let server = if v6 { SocketAddr::from(([0; 8], numbers.server.port())) } else { numbers.server };
-            Request { server, job, encoding, flush, arrival, wait, feed: feed.map(PathBuf::from), server_gaps: gaps.map(PathBuf::from), ..numbers }
+            Request { server, job, encoding, flush, arrival, wait, beside, feed: feed.map(PathBuf::from), server_gaps: gaps.map(PathBuf::from), ..numbers }
         }
     }
 

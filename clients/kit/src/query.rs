@@ -62,6 +62,7 @@ mod tests {
             usage_samples_per_s: 0,
             hiccup_ns: None,
             server_gaps: None,
+            beside: tickbench_record::Disturbance::Nothing,
         }
     }
 

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, bail};
 use tickbench_protocol::parse_ready_line;
-use tickbench_record::{Arrival, Ceiling, Encoding, Flush, Job, Reply, Request, Wait};
+use tickbench_record::{Arrival, Ceiling, Disturbance, Encoding, Flush, Job, Reply, Request, Wait};
 
 use crate::measure::measure;
 
@@ -71,5 +71,6 @@ fn request(server: SocketAddr, encoding: Encoding, wait: Wait, window_ns: u64) -
         usage_samples_per_s: 0,
         hiccup_ns: None,
         server_gaps: None,
+        beside: Disturbance::Nothing,
     }
 }

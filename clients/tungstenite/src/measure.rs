@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tickbench_client_kit::{Failure, Poll, Session, monotonic_ns, ticks_target};
-use tickbench_record::{Job, Observation, Reply, Request};
+use tickbench_record::{Job, Observation, Reply, Request, Stage};
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::connection;
@@ -21,6 +21,7 @@ async fn observe(request: Rc<Request>) -> Result<Observation, Failure> {
     let target = match request.job {
         Job::Ticks => ticks_target(&request),
         Job::Echo => "/echo".to_owned(),
+        Job::Relay => return Err(Failure::new(Stage::Connect, "only the probe publishes and subscribes")),
     };
     let started_ns = monotonic_ns();
     let mut sockets = Vec::new();

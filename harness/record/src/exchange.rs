@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Arrival, Encoding, Flush, Observation, Stage, Wait};
+use crate::{Arrival, Disturbance, Encoding, Flush, Observation, Stage, Wait};
 
 /// What a client does with its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub enum Job {
     Ticks,
     /// Sends a message to `/echo`, waits until it is back, sends the next; on each connection one in flight.
     Echo,
+    /// Publishes ticks to `/relay`, and receives them on each of its connections.
+    Relay,
 }
 
 /// One measurement that the harness asks of a client.
@@ -60,6 +62,8 @@ pub struct Request {
     pub hiccup_ns: Option<u64>,
     /// Where the process that spins on the server's core notes its gaps; lag is cleaned by them.
     pub server_gaps: Option<PathBuf>,
+    /// What goes on beside a relay, on connections of its own.
+    pub beside: Disturbance,
 }
 
 impl Request {
@@ -68,6 +72,7 @@ impl Request {
         let job = match self.job {
             Job::Ticks => "ticks",
             Job::Echo => "echo",
+            Job::Relay => "relay",
         };
         let mut args: Vec<String> = vec!["measure".into(), "--server".into(), self.server.to_string()];
         let mut flag = |name: &str, value: String| args.extend([format!("--{name}"), value]);
@@ -85,6 +90,9 @@ impl Request {
         flag("window-ns", self.window_ns.to_string());
         flag("stall-ns", self.stall_ns.to_string());
         flag("usage-samples-per-s", self.usage_samples_per_s.to_string());
+        if self.beside != Disturbance::Nothing {
+            flag("beside", self.beside.to_string());
+        }
         if let Some(feed) = &self.feed {
             flag("feed", feed.to_string_lossy().into_owned());
         }

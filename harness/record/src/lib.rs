@@ -10,6 +10,7 @@ mod distribution;
 mod environment;
 mod exchange;
 mod measurement;
+mod relayed;
 mod run;
 mod study;
 
@@ -25,5 +26,6 @@ pub use environment::{
 };
 pub use exchange::{Ceiling, Check, ClockCheck, CoreHiccups, Job, Reply, Request};
 pub use measurement::{Hiccups, Measurement, Observation, Outcome, Stage, Usage, UsageSamples};
+pub use relayed::{ClosedWith, Disturbed, Relayed};
 pub use run::{MeasurementLog, RunError, RunFolder};
 pub use study::{Scenario, Study, StudyError};

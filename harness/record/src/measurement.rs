@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cell, Distribution};
+use crate::{Cell, Distribution, Disturbed, Relayed};
 
 /// One execution of one cell, completed or failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -134,6 +134,18 @@ pub struct Observation {
     /// Both over time, for the resource graph.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub usage_samples: Option<UsageSamples>,
+    /// `sent - due` where the client publishes: how late it was itself. No server's doing. Relay only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub publish_lag_ns: Option<Distribution>,
+    /// From the first delivery of a published message to its last, for each that reached every subscriber. Relay only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skew_ns: Option<Distribution>,
+    /// What the publisher did. Relay only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub relayed: Option<Relayed>,
+    /// What became of the connections that disturbed the window, where some did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disturbed: Option<Disturbed>,
 }
 
 /// Times at which a spinning core was away: an interrupt, or the hypervisor. Over the window.

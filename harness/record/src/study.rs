@@ -231,6 +231,7 @@ impl Scenario {
         if let Some(us) = self.p99_us.iter().chain(&self.p999_us).find(|us| !(us.is_finite() && **us > 0.0)) {
             return Err(format!("a target is {us} µs: set a number above 0"));
         }
+        self.check_relay()?;
         if self.kind != ScenarioKind::Relay && self.beside != default_beside() {
             return Err("only a relay scenario has something beside".into());
         }
@@ -254,6 +255,23 @@ impl Scenario {
             Some((name, _)) => Err(format!("{name} is empty: list at least one value, or leave it out")),
             None => Ok(()),
         }
+    }
+
+    /// What a relay asks of its client, the instrument alone can do.
+    fn check_relay(&self) -> Result<(), String> {
+        if self.kind != ScenarioKind::Relay {
+            return Ok(());
+        }
+        if self.clients != default_clients() {
+            return Err("a relay is measured by the probe alone: leave clients out".into());
+        }
+        if self.flush != default_flush() {
+            return Err("a relay has no flush mode, as each message leaves when it is published: leave flush out".into());
+        }
+        if self.arrival == Arrival::Recorded {
+            return Err("a relay publishes the generated feed: leave arrival out, or make it poisson or burst".into());
+        }
+        Ok(())
     }
 
     /// Who sets the pace: the study, the capture, backpressure, the client or the search.

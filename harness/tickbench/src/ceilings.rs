@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail, ensure};
 use tickbench_record::{
-    Arrival, Ceiling, Cell, Client, ClientCeiling, Cores, Encoding, Flush, Job, Request, ScenarioKind, Wait,
+    Arrival, Ceiling, Cell, Client, ClientCeiling, Cores, Disturbance, Encoding, Flush, Job, Request,
+    ScenarioKind, Wait,
 };
 
 use crate::build::{Builder, Instrument};
@@ -124,5 +125,6 @@ fn request(live: &LiveServer, encoding: Encoding, wait: Wait) -> Request {
         usage_samples_per_s: 0,
         hiccup_ns: None,
         server_gaps: None,
+        beside: Disturbance::Nothing,
     }
 }

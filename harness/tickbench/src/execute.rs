@@ -138,10 +138,13 @@ impl Rig<'_> {
 
 fn request(study: &Study, scenario: &Scenario, cell: &Cell, iteration: u32, live: &LiveServer) -> Request {
     let ms = |ms: u64| ms * 1_000_000;
-    let echo = cell.kind == ScenarioKind::Echo;
     Request {
         server: live.address,
-        job: if echo { Job::Echo } else { Job::Ticks },
+        job: match cell.kind {
+            ScenarioKind::Echo => Job::Echo,
+            ScenarioKind::Relay => Job::Relay,
+            _ => Job::Ticks,
+        },
         encoding: cell.encoding,
         flush: cell.flush,
         arrival: cell.arrival,
@@ -160,6 +163,7 @@ fn request(study: &Study, scenario: &Scenario, cell: &Cell, iteration: u32, live
         usage_samples_per_s: study.usage_samples_per_s,
         hiccup_ns: None,
         server_gaps: None,
+        beside: cell.beside,
     }
 }
 

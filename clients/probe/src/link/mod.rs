@@ -6,12 +6,15 @@ mod opening;
 pub(crate) mod poller;
 mod random;
 pub(crate) mod socket;
+mod source;
 
 use std::os::fd::OwnedFd;
 
-pub(crate) use handshake::{accept_of, content_length, header};
+pub(crate) use handshake::{Answer, Upgrade, accept_of, content_length, header};
+pub(crate) use limit::raise_open_files;
 pub(crate) use opening::{Spacing, open};
 pub(crate) use random::random_bytes;
+pub(crate) use source::Sources;
 
 use tickbench_frame::Decoder;
 

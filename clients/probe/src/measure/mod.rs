@@ -5,6 +5,7 @@ mod echo;
 mod farewell;
 mod intake;
 mod many;
+mod relay;
 mod single;
 mod ticks;
 
@@ -47,6 +48,7 @@ fn measured(request: &Request) -> Result<Observation, Failure> {
             observation.checked = observation.received;
             Ok(observation)
         }
+        Job::Relay => relay::measured(request),
     }
 }
 
