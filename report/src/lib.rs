@@ -52,6 +52,10 @@ pub enum Section {
     Scaling,
     /// Round trips.
     Echo,
+    /// One publishes, many receive.
+    Relay,
+    /// What those who receive feel of others.
+    Disturbed,
     /// What a usual client adds.
     Clients,
     /// CPU time, memory, context switches.
@@ -106,6 +110,10 @@ pub fn render(
         scaling_figures: of(Section::Scaling),
         echo: sections::echo::section(&run),
         echo_figures: of(Section::Echo),
+        relay: sections::relay::section(&run),
+        relay_figures: of(Section::Relay),
+        disturbed: sections::disturbed::section(&run),
+        disturbed_figures: of(Section::Disturbed),
         clients: sections::clients::section(&run),
         clients_figures: of(Section::Clients),
         resources: sections::resources::section(&run),
@@ -151,6 +159,10 @@ struct View<'a> {
     scaling_figures: Vec<&'a Figure>,
     echo: Vec<Part>,
     echo_figures: Vec<&'a Figure>,
+    relay: Vec<Part>,
+    relay_figures: Vec<&'a Figure>,
+    disturbed: Vec<Part>,
+    disturbed_figures: Vec<&'a Figure>,
     clients: String,
     clients_figures: Vec<&'a Figure>,
     resources: Vec<(String, String)>,

@@ -39,6 +39,8 @@ pub(crate) fn number(number: f64) -> String {
 pub(crate) enum Unit {
     /// Nanoseconds as microseconds.
     Micros,
+    /// Nanoseconds as milliseconds.
+    Millis,
     /// As they are.
     One,
     /// Messages a second as millions.
@@ -56,7 +58,7 @@ impl Unit {
         match self {
             Unit::Micros | Unit::Thousands => 1e3,
             Unit::One => 1.0,
-            Unit::Millions => 1e6,
+            Unit::Millions | Unit::Millis => 1e6,
             Unit::Percent => 0.01,
             Unit::Mib => 1024.0 * 1024.0,
         }
@@ -92,6 +94,7 @@ impl Unit {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Unit::Micros => " µs",
+            Unit::Millis => " ms",
             Unit::One => "",
             Unit::Millions => " M/s",
             Unit::Thousands => " k/s",

@@ -9,7 +9,7 @@ use crate::Disturbance;
 pub struct Relayed {
     /// Messages published in the window. Each is due to every subscriber, so that `sent` is so many times the connections.
     pub published: u64,
-    /// Of them, those that were late by the mean gap between two or more: the client fell behind its own schedule.
+    /// Of them, those that were late by the mean gap between two, and by 1 ms: the client fell behind its own schedule.
     pub behind: u64,
     /// The server's resident memory just before the window, where it can be read.
     #[serde(skip_serializing_if = "Option::is_none", default)]

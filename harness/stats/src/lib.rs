@@ -20,6 +20,7 @@
 //!   `higher` or `no_difference`.
 //! - `floors`: each control against its twin: `ratio`, `p`, the `floor`, and the `verdict`, which is a false alarm where it is not
 //!   `no_difference`.
+//! - `felt`: each disturbed cell of a relay against itself undisturbed: `ratio`, `p` and `verdict`. Left out where nothing was disturbed.
 
 mod audit;
 mod between;
@@ -29,6 +30,7 @@ mod context;
 mod doubt;
 mod effect;
 mod executions;
+mod felt;
 mod figure;
 mod holm;
 mod mann_whitney;
@@ -60,4 +62,4 @@ pub use pair::Paired;
 pub use power::{Detection, STUDIES, detection};
 pub use ranking::Place;
 pub use summarize::SummaryError;
-pub use summary::{CellSummary, Comparison, Estimate, Failure, Floor, Series, Summary, Verdict};
+pub use summary::{CellSummary, Comparison, Estimate, Failure, Felt, Floor, Series, Summary, Verdict};

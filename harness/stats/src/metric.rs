@@ -15,6 +15,8 @@ pub(crate) enum Latency {
     Response,
     RoundTrip,
     RoundTripCleaned,
+    PublishLag,
+    Skew,
 }
 
 impl Latency {
@@ -27,6 +29,8 @@ impl Latency {
             Latency::Response => observation.response_ns.as_ref(),
             Latency::RoundTrip => observation.round_trip_ns.as_ref(),
             Latency::RoundTripCleaned => observation.round_trip_cleaned_ns.as_ref(),
+            Latency::PublishLag => observation.publish_lag_ns.as_ref(),
+            Latency::Skew => observation.skew_ns.as_ref(),
         }
     }
 }
@@ -149,6 +153,13 @@ metrics! {
     ClientCpuShare = Source::Value(|seen| Some(seen.client_usage?.cpu_share)),
     ClientCpuNsPerMessage = Source::Value(|seen| per_message(seen, seen.client_usage?)),
     ClientSetAsideShare = Source::Value(|seen| over(seen.client_hiccups?.set_aside, seen.received)),
+    PublishLagP50 = quantile(Latency::PublishLag, Quantile::P50),
+    PublishLagP99 = quantile(Latency::PublishLag, Quantile::P99),
+    SkewP50 = quantile(Latency::Skew, Quantile::P50),
+    SkewP99 = quantile(Latency::Skew, Quantile::P99),
+    SkewP999 = quantile(Latency::Skew, Quantile::P999),
+    ServerRssGrowthBytes = Source::Value(rss_growth),
+    DisturberShare = Source::Value(|seen| over(seen.disturbed.as_ref()?.client_ns, seen.elapsed_ns)),
 }
 
 /// Tails as they were, with the same less the machine's hiccups.
@@ -225,6 +236,12 @@ impl Metric {
             Source::Value(_) => None,
         }
     }
+}
+
+/// How much more memory the server holds at the end of a relay's window than before it; less than nothing where it gave some back.
+fn rss_growth(seen: &Observation) -> Option<f64> {
+    let before = seen.relayed.as_ref()?.server_rss_start_bytes?;
+    Some(seen.server_usage?.rss_bytes as f64 - before as f64)
 }
 
 fn over(part: u64, whole: u64) -> Option<f64> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use thiserror::Error;
-use tickbench_record::{DistributionError, Measurement, Observation, ScenarioKind, Study, samples_needed};
+use tickbench_record::{Disturbed, DistributionError, Measurement, Observation, ScenarioKind, Study, samples_needed};
 
 use crate::compare::Contender;
 use crate::executions::{self, Executions};
@@ -13,7 +13,7 @@ use crate::merged::Merged;
 use crate::metric::{Latency, Source};
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;
-use crate::{CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, usage};
+use crate::{CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, felt, usage};
 
 /// Why measurements cannot be summed up.
 #[derive(Debug, Error)]
@@ -75,7 +75,16 @@ impl Summary {
             .collect();
         let (comparisons, floors) = compare::all(&contenders, &tables)
             .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
-        Ok(Summary { study: study.name.clone(), iterations: study.iterations, cells, comparisons, floors })
+        let felt = felt::all(&contenders, &tables)
+            .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
+        Ok(Summary {
+            study: study.name.clone(),
+            iterations: study.iterations,
+            cells,
+            comparisons,
+            floors,
+            felt,
+        })
     }
 }
 
@@ -139,6 +148,7 @@ fn summarize(
         merged: from_merged.keys().copied().collect(),
         audits: audit::of_cell(executions, context),
         ceiling_share,
+        disturbed: disturbed(completed),
         series: Series {
             merged_quantiles: curve(main)?,
             merged_cleaned_quantiles: curve(cleaned)?,
@@ -150,6 +160,15 @@ fn summarize(
         },
     };
     Ok((summary, from_merged))
+}
+
+/// What became of all that disturbed a cell; `None` where nobody did.
+fn disturbed(completed: &Completed) -> Option<Disturbed> {
+    completed.values().filter_map(|seen| seen.disturbed.as_ref()).fold(None, |sum, one| {
+        let mut sum = sum.unwrap_or_default();
+        sum.add(one);
+        Some(sum)
+    })
 }
 
 /// The merged histograms of a cell, each decoded when it is first needed.

@@ -2,12 +2,14 @@
 
 pub(crate) mod audits;
 pub(crate) mod clients;
+pub(crate) mod disturbed;
 pub(crate) mod echo;
 pub(crate) mod environment;
 pub(crate) mod failures;
 pub(crate) mod latency;
 pub(crate) mod noise;
 pub(crate) mod quiet;
+pub(crate) mod relay;
 pub(crate) mod resources;
 pub(crate) mod scaling;
 pub(crate) mod tails;

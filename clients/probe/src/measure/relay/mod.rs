@@ -30,6 +30,9 @@ const LONGEST_SLEEP_NS: u64 = 10_000_000;
 /// How long it sleeps where the kernel had no room for all of a message.
 const NO_ROOM_SLEEP_NS: u64 = 200_000;
 
+/// What is less late than this has not fallen behind, however short the gaps are.
+const LEAST_BEHIND_NS: u64 = 1_000_000;
+
 /// Room for more messages than the window should have.
 const MOST_EXPECTED: f64 = 1e7;
 
@@ -158,7 +161,7 @@ impl Relay<'_> {
     }
 
     fn finish(self, Closed { session, at_ns }: Closed) -> Result<Observation, Failure> {
-        let gap_ns = (1e9 / self.request.rate_per_s) as u64;
+        let gap_ns = ((1e9 / self.request.rate_per_s) as u64).max(LEAST_BEHIND_NS);
         let published = self.published();
         let mut observation = session.finish(at_ns)?;
         observation.disturbed = self.disturber.finish(published).map_err(|cause| {

@@ -177,7 +177,7 @@ impl Subscribers {
         Ok(next)
     }
 
-    /// What is known when all is over; `places` is where each connection has come to, and `gap_ns` the mean gap between messages.
+    /// What is known when all is over; `places` is where each connection has come to, and a message that was `gap_ns` late has fallen behind.
     pub(super) fn finish(
         mut self,
         places: impl Iterator<Item = Place>,
@@ -205,7 +205,7 @@ impl Subscribers {
 /// What came of a window.
 pub(super) struct Finished {
     pub(super) published: u64,
-    /// Messages that were late by the gap between two.
+    /// Messages that were published too late.
     pub(super) behind: u64,
     pub(super) lost: u64,
     pub(super) reordered: u64,
