@@ -51,6 +51,10 @@ pub enum Section {
     Scaling,
     /// Round trips.
     Echo,
+    /// One publishes, many receive.
+    Relay,
+    /// What those who receive feel of others.
+    Disturbed,
     /// What another client than the instrument sees.
     Clients,
     /// CPU and memory.
@@ -90,6 +94,8 @@ pub fn charts(summary: &Summary, options: Options) -> Result<Vec<Chart>, GraphEr
         chart::scaling::charts,
         chart::percentiles::round_trip,
         chart::echo::charts,
+        chart::relay::charts,
+        chart::disturbed::charts,
         chart::clients::charts,
         chart::memory::charts,
         chart::cpu::charts,

@@ -1,7 +1,8 @@
 //! Everything that a section draws on, and the words that sections share.
 
 use tickbench_record::{
-    Arrival, Cell, Client, Disturbance, Encoding, Environment, Flush, Idle, ScenarioKind, Study, samples_needed,
+    Arrival, Cell, Client, Disturbance, Encoding, Environment, Flush, Idle, ScenarioKind, Study,
+    samples_needed,
 };
 use tickbench_stats::{CellSummary, Metric, Place, Summary, Verdict};
 

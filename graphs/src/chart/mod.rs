@@ -3,10 +3,12 @@
 pub(crate) mod boxes;
 pub(crate) mod clients;
 pub(crate) mod cpu;
+pub(crate) mod disturbed;
 pub(crate) mod echo;
 pub(crate) mod history;
 pub(crate) mod memory;
 pub(crate) mod percentiles;
+pub(crate) mod relay;
 pub(crate) mod scaling;
 pub(crate) mod throughput;
 pub(crate) mod usage;

@@ -266,10 +266,15 @@ impl Scenario {
             return Err("a relay is measured by the probe alone: leave clients out".into());
         }
         if self.flush != default_flush() {
-            return Err("a relay has no flush mode, as each message leaves when it is published: leave flush out".into());
+            return Err(
+                "a relay has no flush mode, as each message leaves when it is published: leave flush out"
+                    .into(),
+            );
         }
         if self.arrival == Arrival::Recorded {
-            return Err("a relay publishes the generated feed: leave arrival out, or make it poisson or burst".into());
+            return Err(
+                "a relay publishes the generated feed: leave arrival out, or make it poisson or burst".into(),
+            );
         }
         Ok(())
     }

@@ -133,7 +133,8 @@ fn publisher(cell: &Cell, completed: &Completed) -> Option<Audit> {
         return None;
     }
     let behind = |relayed: &Relayed| relayed.behind as f64 / relayed.published.max(1) as f64;
-    let figure = median_of(completed.values().filter_map(|seen| seen.relayed.as_ref().map(behind)).collect())?;
+    let figure =
+        median_of(completed.values().filter_map(|seen| seen.relayed.as_ref().map(behind)).collect())?;
     Some(Audit { check: Check::Publisher, figure, held: figure <= BEHIND_AT_MOST })
 }
 

@@ -1,6 +1,6 @@
 //! What the measured stream felt of a disturbance: the same server in the same question, disturbed and not, by iteration.
 
-use tickbench_record::{Cell, Disturbance, DistributionError};
+use tickbench_record::{Cell, DistributionError, Disturbance};
 
 use crate::compare::{Contender, Side, told, verdict};
 use crate::resample::Tables;
@@ -13,7 +13,9 @@ pub(crate) fn all(contenders: &[Contender], tables: &Tables) -> Result<Vec<Felt>
     let mut felt: Vec<Felt> = Vec::new();
     for one in contenders.iter().filter(sound).filter(|one| one.cell.cell.beside != Disturbance::Nothing) {
         let calm = Cell { beside: Disturbance::Nothing, ..one.cell.cell.clone() };
-        let Some(twin) = contenders.iter().filter(sound).find(|other| other.cell.cell == calm) else { continue };
+        let Some(twin) = contenders.iter().filter(sound).find(|other| other.cell.cell == calm) else {
+            continue;
+        };
         for metric in Metric::deciding(&[one.cell, twin.cell]) {
             let sides = [one, twin].map(|side| Side::whole(side, metric, tables));
             let Some(told) = told(metric, &sides[0], &sides[1], tables)? else { continue };

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use thiserror::Error;
-use tickbench_record::{Disturbed, DistributionError, Measurement, Observation, ScenarioKind, Study, samples_needed};
+use tickbench_record::{
+    DistributionError, Disturbed, Measurement, Observation, ScenarioKind, Study, samples_needed,
+};
 
 use crate::compare::Contender;
 use crate::executions::{self, Executions};

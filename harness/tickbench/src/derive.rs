@@ -63,6 +63,8 @@ fn section(chart: &Chart) -> tickbench_report::Section {
         Drawn::Throughput => Shown::Throughput,
         Drawn::Scaling => Shown::Scaling,
         Drawn::Echo => Shown::Echo,
+        Drawn::Relay => Shown::Relay,
+        Drawn::Disturbed => Shown::Disturbed,
         Drawn::Clients => Shown::Clients,
         Drawn::Resources => Shown::Resources,
     }

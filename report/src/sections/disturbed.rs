@@ -56,7 +56,17 @@ fn table(run: &Run, question: &Question) -> Table {
     let quantile = |metric: &Metric| metric.quantile().map(percentile).unwrap_or_default();
     let headings = std::iter::once("server".to_string())
         .chain(metrics.iter().map(|metric| format!("{} delivery ÷ undisturbed", quantile(metric))))
-        .chain(["memory grown MiB", "undisturbed MiB", "what became of them", "they got", "they missed", "client busy with them %"].map(String::from));
+        .chain(
+            [
+                "memory grown MiB",
+                "undisturbed MiB",
+                "what became of them",
+                "they got",
+                "they missed",
+                "client busy with them %",
+            ]
+            .map(String::from),
+        );
     let mut table = Table::new(headings);
     for cell in question {
         let mut row = vec![name(run, &cell.cell.server)];

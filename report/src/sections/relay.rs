@@ -44,7 +44,10 @@ fn table<'a>(run: &Run<'a>, question: &Question<'a>, deciding: &[Metric]) -> Tab
         .chain(delivery.iter().map(|metric| format!("delivery {} µs{cleaned}", quantile(metric))))
         .chain(ratios.headings("p50"))
         .chain(SKEW.iter().map(|metric| format!("skew {} µs", quantile(metric))))
-        .chain(["server CPU ns a delivery", "server busy %", "connecting all ms", "thousand deliveries/s"].map(String::from));
+        .chain(
+            ["server CPU ns a delivery", "server busy %", "connecting all ms", "thousand deliveries/s"]
+                .map(String::from),
+        );
     let mut table = Table::new(headings);
     for cell in question {
         let mut row = vec![name(run, &cell.cell.server)];

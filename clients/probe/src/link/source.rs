@@ -61,9 +61,8 @@ mod tests {
 
     #[test]
     fn few_connections_are_left_to_the_kernel_and_so_are_all_to_other_machines() {
-        let address = |server: &str, count| {
-            Sources::of(server.parse().unwrap(), count).unwrap().address(count - 1)
-        };
+        let address =
+            |server: &str, count| Sources::of(server.parse().unwrap(), count).unwrap().address(count - 1);
         assert_eq!(address("127.0.0.1:80", PER_ADDRESS), None);
         assert_eq!(address("192.0.2.1:80", 10_000), None);
         assert_eq!(address("[::1]:80", 10_000), None);

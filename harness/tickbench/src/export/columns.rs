@@ -107,7 +107,9 @@ pub(crate) const LATENCIES: [(&str, &str, Latency); 9] = [
         "round trip without the samples that a hiccup of the client's core may have delayed",
         |seen| seen.round_trip_cleaned_ns.as_ref(),
     ),
-    ("publish_lag", "sent − due where the client publishes: its own lateness", |seen| seen.publish_lag_ns.as_ref()),
+    ("publish_lag", "sent − due where the client publishes: its own lateness", |seen| {
+        seen.publish_lag_ns.as_ref()
+    }),
     ("skew", "from a published message's first delivery to its last", |seen| seen.skew_ns.as_ref()),
 ];
 

@@ -23,8 +23,7 @@ pub(super) enum Disturber {
 impl Disturber {
     /// What `request` wants beside it. One that reads is connected when this returns; others come when the window opens.
     pub(super) fn new(request: &Request) -> Result<Disturber, Failure> {
-        let reader =
-            |appetite| Ok(Disturber::Reader(Box::new(Reader::new(request, appetite)?)));
+        let reader = |appetite| Ok(Disturber::Reader(Box::new(Reader::new(request, appetite)?)));
         match request.beside {
             Disturbance::Nothing => Ok(Disturber::Nobody),
             Disturbance::StoppedReader => reader(Appetite::None),

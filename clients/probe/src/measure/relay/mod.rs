@@ -165,7 +165,10 @@ impl Relay<'_> {
         let published = self.published();
         let mut observation = session.finish(at_ns)?;
         observation.disturbed = self.disturber.finish(published).map_err(|cause| {
-            Failure::new(Stage::Measure, format!("failed to learn what became of {}: {cause}", self.request.beside))
+            Failure::new(
+                Stage::Measure,
+                format!("failed to learn what became of {}: {cause}", self.request.beside),
+            )
         })?;
         let seen = self.subscribers.finish(self.many.states().copied(), gap_ns)?;
         observation.sent = seen.published * u64::from(self.request.connections);

@@ -142,7 +142,8 @@ impl Reader {
                 break;
             }
         }
-        let mut seen = Disturbed { attempted: 1, opened: 1, client_ns: self.spent_ns, ..Disturbed::default() };
+        let mut seen =
+            Disturbed { attempted: 1, opened: 1, client_ns: self.spent_ns, ..Disturbed::default() };
         match self.fate {
             None => seen.open = 1,
             Some(Fate::Closed(code)) => seen.count_closed(code),

@@ -149,7 +149,9 @@ impl Subscribers {
         session: &mut Session,
     ) -> Result<u64, Failure> {
         if kind != self.expected {
-            return Err(session.failure(format!("a {kind:?} message came, of another kind than was published")));
+            return Err(
+                session.failure(format!("a {kind:?} message came, of another kind than was published"))
+            );
         }
         let stamps = match kind {
             Kind::Text => Stamps::read_json(payload),
