@@ -434,6 +434,17 @@ mod tests {
             ["s binary each ×1", "s binary each ×1 beside churn"]
         );
         assert!(of("rate_per_s = 5\nbeside = ['churn']\n", "latency").unwrap_err().contains("only a relay"));
+        for (more, words) in [
+            ("flush = ['each', 'batch']", "leave flush out"),
+            ("clients = ['tungstenite']", "leave clients out"),
+        ] {
+            let key = more.split_once(' ').unwrap().0;
+            let text = read("rate_per_s = 5\n").unwrap().to_toml().replace("latency", "relay");
+            let lines =
+                text.lines().map(|line| if line.starts_with(&format!("{key} =")) { more } else { line });
+            let refusal = Study::from_toml(&lines.collect::<Vec<_>>().join("\n")).unwrap_err().to_string();
+            assert!(refusal.contains(words), "{refusal}");
+        }
         assert!(of("rate_per_s = 5\n", "load").unwrap_err().contains("has rates_per_s"));
         assert!(of("\n", "capacity").unwrap_err().contains("has p99_us or p999_us"));
         assert!(of("p99_us = 500\n", "capacity").is_ok());

@@ -74,12 +74,25 @@ impl Relay<'_> {
         let mut subscribers = Subscribers::new(request)?;
         // Nothing of it is kept: it polls until the measurement can begin.
         let mut opening = Session::begin(request, 0)?;
-        let mut many = Many::new(connections, request.wait, &mut opening, &mut subscribers)?;
-        let mut disturber = Disturber::new(request)?;
+        let many = Many::new(connections, request.wait, &mut opening, &mut subscribers)?;
+        let mut relay = Relay { request, many, subscribers, disturber: Disturber::Nobody };
+        relay.await_subscribed(&mut opening)?;
+        relay.disturber = Disturber::new(request)?;
+        relay.await_subscribed(&mut opening)?;
+        let session = Session::begin(request, monotonic_ns() - started_ns)?;
+        let publisher = Publisher::new(request, socket)
+            .map_err(|cause| Failure::new(Stage::Connect, format!("failed to draw a mask: {cause}")))?;
+        relay.subscribers.set_publisher(publisher);
+        Ok((relay, session))
+    }
+
+    /// Reads until everyone who is connected was told that it subscribes.
+    fn await_subscribed(&mut self, opening: &mut Session) -> Result<(), Failure> {
+        let Relay { request, many, subscribers, disturber } = self;
         let mut progress_ns = monotonic_ns();
         while !(subscribers.are_all_subscribed() && disturber.is_ready()) {
-            let (poll, now_ns) = many.poll_within(SETTING_UP_SLEEP_NS, &mut opening, &mut subscribers)?;
-            disturber.step(now_ns, 0).map_err(|cause| cannot_disturb(&opening, &cause))?;
+            let (poll, now_ns) = many.poll_within(SETTING_UP_SLEEP_NS, opening, subscribers)?;
+            disturber.step(now_ns, 0).map_err(|cause| cannot_disturb(opening, &cause))?;
             if poll != Poll::Nothing {
                 progress_ns = now_ns;
             } else if now_ns.saturating_sub(progress_ns) > request.stall_ns {
@@ -87,11 +100,7 @@ impl Relay<'_> {
                 return Err(never_subscribed(waited_for, request.stall_ns));
             }
         }
-        let session = Session::begin(request, monotonic_ns() - started_ns)?;
-        let publisher = Publisher::new(request, socket)
-            .map_err(|cause| Failure::new(Stage::Connect, format!("failed to draw a mask: {cause}")))?;
-        subscribers.set_publisher(publisher);
-        Ok((Relay { request, many, subscribers, disturber }, session))
+        Ok(())
     }
 
     /// Publishes and receives until the window is over and all of it has come.

@@ -225,7 +225,8 @@ mod tests {
         far.set_nonblocking(true).unwrap();
         while publisher.is_under_way() {
             let mut space = vec![0; 1 << 20];
-            come.extend_from_slice(&space[..far.read(&mut space).unwrap_or(0)]);
+            let count = far.read(&mut space).unwrap_or(0);
+            come.extend_from_slice(&space[..count]);
             assert_eq!(publisher.publish().unwrap(), None, "it goes on with the first");
         }
         assert_eq!(publisher.published(), 1);
