@@ -80,9 +80,9 @@ fn title(facet: Facet, among: &[Facet]) -> String {
 
 fn quantile(metric: Metric) -> &'static str {
     match metric.quantile() {
-        Some(q) if q == 0.5 => "p50",
-        Some(q) if q == 0.99 => "p99",
-        Some(q) if q == 0.999 => "p99.9",
+        Some(0.5) => "p50",
+        Some(0.99) => "p99",
+        Some(0.999) => "p99.9",
         _ => "delivery",
     }
 }
