@@ -178,7 +178,7 @@ fn what_never_comes_any_more_is_lost_too() {
 #[test]
 fn what_comes_twice_breaks_the_counts() {
     let server = relay(|nth, payload, opcode| {
-        let times = if nth == 2 && seq(payload) % 10 == 0 { 2 } else { 1 };
+        let times = if nth == 2 && seq(payload).is_multiple_of(10) { 2 } else { 1 };
         honest(nth, payload, opcode).repeat(times)
     });
     let seen = completed(measure(&three(server)));

@@ -17,7 +17,7 @@ use super::reader::{Appetite, Reader};
 pub(super) enum Disturber {
     Nobody,
     Reader(Box<Reader>),
-    Guests(Guests),
+    Guests(Box<Guests>),
 }
 
 impl Disturber {
@@ -29,7 +29,7 @@ impl Disturber {
             Disturbance::StoppedReader => reader(Appetite::None),
             Disturbance::SlowReader => reader(Appetite::Tenth),
             kind => Guests::new(kind, request.server)
-                .map(Disturber::Guests)
+                .map(|guests| Disturber::Guests(Box::new(guests)))
                 .map_err(|cause| Failure::new(Stage::Connect, format!("failed to set up {kind}: {cause}"))),
         }
     }
