@@ -73,6 +73,7 @@ class Bench:
         yield lambda: self.ceiling("json")
         yield self.one_way
         yield self.wide
+        yield self.broadcast
         yield self.echo
 
     def client(self, *command):
@@ -121,6 +122,22 @@ class Bench:
             "9,000 connections: probe's share of its core, %": 100 * wide["client_usage"]["cpu_share"],
             "9,000 connections: probe's memory, bytes a connection": grown / connections,
             "9,000 connections: to set up, s": wide["connect_ns"] / 1e9,
+        }
+
+    def broadcast(self):
+        """10 messages a second, each published to 9,000 subscribers."""
+        subscribers, rate = 9_000, 10
+        with Server(self.server_core, FLOOR) as server:
+            common = ["--job", "relay", "--connections", subscribers, "--rate", rate, "--wait", "block"]
+            seen = self.client(PROBE, "measure", "--server", server.address, *common, "--window-ns", "2000000000")
+        return {
+            "broadcast to 9,000: deliveries/s": seen["messages_per_s"],
+            "broadcast to 9,000: not delivered": seen["sent"] - seen["received"],
+            "broadcast to 9,000: p50 of delivery, ms": seen["delivery_ns"]["p50"] / 1e6,
+            "broadcast to 9,000: p50 of skew, ms": seen["skew_ns"]["p50"] / 1e6,
+            "broadcast to 9,000: probe's share of its core, %": 100 * seen["client_usage"]["cpu_share"],
+            "broadcast to 9,000: published late, p50 µs": seen["publish_lag_ns"]["p50"] / 1e3,
+            "broadcast to 9,000: to set up, s": seen["connect_ns"] / 1e9,
         }
 
     def echo(self):

@@ -59,6 +59,10 @@ pub enum Section {
     Idle,
     /// What a connection takes of memory.
     Memory,
+    /// One publishes, many receive.
+    Relay,
+    /// What those who receive feel of others.
+    Disturbed,
     /// What another client than the instrument sees.
     Clients,
     /// What tuning changes.
@@ -105,6 +109,8 @@ pub fn charts(summary: &Summary, options: Options) -> Result<Vec<Chart>, GraphEr
         chart::connecting::charts,
         chart::idle::charts,
         chart::per_connection::charts,
+        chart::relay::charts,
+        chart::disturbed::charts,
         chart::clients::charts,
         chart::lanes::charts,
         chart::memory::charts,

@@ -1,6 +1,6 @@
 //! What of a summary goes together into one chart.
 
-use tickbench_record::{Arrival, Cell, Client, Encoding, Flush, Lane, ScenarioKind};
+use tickbench_record::{Arrival, Cell, Client, Disturbance, Encoding, Flush, Lane, ScenarioKind};
 use tickbench_stats::{CellSummary, Comparison, Estimate, Metric, Summary};
 
 use crate::palette::{Look, Server, servers};
@@ -27,6 +27,7 @@ pub(crate) struct Facet {
     pub(crate) flush: Flush,
     pub(crate) connections: u32,
     pub(crate) size_bytes: u64,
+    pub(crate) beside: Disturbance,
 }
 
 impl<'a> Run<'a> {
@@ -179,7 +180,9 @@ impl<'a> Run<'a> {
         let first = scene.first();
         let mut parts = vec![format!("{} study", self.summary.study), self.iterations(&scene.cells)];
         if first.rate_per_s > 0.0 {
-            parts.push(format!("{} ticks/s", grouped(first.rate_per_s)));
+            let relay = first.kind == ScenarioKind::Relay;
+            let what = if relay { "messages/s published" } else { "ticks/s" };
+            parts.push(format!("{} {what}", grouped(first.rate_per_s)));
         }
         parts.extend(match first.arrival {
             Arrival::Constant => None,
@@ -191,7 +194,8 @@ impl<'a> Run<'a> {
         let same =
             |differs: fn(&Facet) -> u64| facets.iter().all(|facet| differs(facet) == differs(&facets[0]));
         if same(|facet| facet.connections.into()) {
-            parts.push(counted(first.connections.into(), "connection"));
+            let noun = if first.kind == ScenarioKind::Relay { "subscriber" } else { "connection" };
+            parts.push(counted(first.connections.into(), noun));
         }
         if same(|facet| facet.size_bytes) && first.size_bytes > 0 {
             parts.push(Unit::Bytes.tick(first.size_bytes as f64));
@@ -253,6 +257,7 @@ impl Facet {
             flush: cell.flush,
             connections: cell.connections,
             size_bytes: cell.size_bytes,
+            beside: cell.beside,
         }
     }
 
@@ -269,6 +274,12 @@ impl Facet {
             label += &match self.size_bytes {
                 0 => ", unpadded".to_owned(),
                 size => format!(", {}", Unit::Bytes.tick(size as f64)),
+            };
+        }
+        if among.iter().any(|other| other.beside != self.beside) {
+            label += &match self.beside {
+                Disturbance::Nothing => ", undisturbed".to_owned(),
+                beside => format!(", {beside} beside"),
             };
         }
         label

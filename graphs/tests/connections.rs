@@ -72,6 +72,7 @@ fn summary() -> Summary {
         floors: Vec::new(),
         memory,
         lanes: Vec::new(),
+        felt: Vec::new(),
     }
 }
 

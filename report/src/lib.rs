@@ -64,6 +64,10 @@ pub enum Section {
     Idle,
     /// What a connection takes of memory.
     Memory,
+    /// One publishes, many receive.
+    Relay,
+    /// What those who receive feel of others.
+    Disturbed,
     /// What a usual client adds.
     Clients,
     /// What tuning changes.
@@ -140,6 +144,10 @@ pub fn render_with(
         idle_figures: of(Section::Idle),
         memory: sections::memory::section(&run),
         memory_figures: of(Section::Memory),
+        relay: sections::relay::section(&run),
+        relay_figures: of(Section::Relay),
+        disturbed: sections::disturbed::section(&run),
+        disturbed_figures: of(Section::Disturbed),
         clients: sections::clients::section(&run),
         clients_figures: of(Section::Clients),
         lanes: sections::lanes::section(&run),
@@ -209,6 +217,10 @@ struct View<'a> {
     idle_figures: Vec<&'a Figure>,
     memory: Vec<(String, String)>,
     memory_figures: Vec<&'a Figure>,
+    relay: Vec<Part>,
+    relay_figures: Vec<&'a Figure>,
+    disturbed: Vec<Part>,
+    disturbed_figures: Vec<&'a Figure>,
     clients: String,
     clients_figures: Vec<&'a Figure>,
     lanes: Vec<(String, String)>,

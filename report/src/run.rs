@@ -1,7 +1,8 @@
 //! Everything that a section draws on, and the words that sections share.
 
 use tickbench_record::{
-    Arrival, Cell, Client, Encoding, Environment, Flush, Idle, ScenarioKind, Study, samples_needed,
+    Arrival, Cell, Client, Disturbance, Encoding, Environment, Flush, Idle, ScenarioKind, Study,
+    samples_needed,
 };
 use tickbench_stats::{CellSummary, Metric, Place, Summary, Verdict};
 
@@ -87,6 +88,9 @@ impl<'a> Run<'a> {
         }
         if varies(&|other| other.idle != cell.idle) {
             words.push(idle(cell.idle).into());
+        }
+        if varies(&|other| other.beside != cell.beside) {
+            words.push(beside(cell.beside).into());
         }
         if varies(&|other| other.client != cell.client) {
             words.push(format!("{} client", cell.client));
@@ -193,6 +197,19 @@ pub(crate) fn workload(cell: &Cell) -> String {
             Idle::Spin => "; the server's core is kept awake",
         }
     )
+}
+
+/// What goes on beside the measured stream, in words.
+pub(crate) fn beside(beside: Disturbance) -> &'static str {
+    match beside {
+        Disturbance::Nothing => "undisturbed",
+        Disturbance::StoppedReader => "a stopped reader beside",
+        Disturbance::SlowReader => "a slow reader beside",
+        Disturbance::Vanishing => "vanishing clients beside",
+        Disturbance::HalfOpen => "half-open handshakes beside",
+        Disturbance::ConnectFlood => "a flood of connects beside",
+        Disturbance::Churn => "churn beside",
+    }
 }
 
 pub(crate) fn connections(connections: u32) -> String {

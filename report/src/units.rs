@@ -39,6 +39,8 @@ pub(crate) fn number(number: f64) -> String {
 pub(crate) enum Unit {
     /// Nanoseconds as microseconds.
     Micros,
+    /// Nanoseconds as milliseconds.
+    Millis,
     /// As they are.
     One,
     /// Messages a second as millions.
@@ -51,8 +53,6 @@ pub(crate) enum Unit {
     Kib,
     /// Bytes as MiB.
     Mib,
-    /// Nanoseconds as milliseconds.
-    Millis,
 }
 
 impl Unit {
@@ -97,13 +97,13 @@ impl Unit {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Unit::Micros => " µs",
+            Unit::Millis => " ms",
             Unit::One => "",
             Unit::Millions => " M/s",
             Unit::Thousands => " k/s",
             Unit::Percent => " %",
             Unit::Kib => " KiB",
             Unit::Mib => " MiB",
-            Unit::Millis => " ms",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use tickbench_record::{Arrival, Encoding, Flush, Job, Request, Wait};
+use tickbench_record::{Arrival, Disturbance, Encoding, Flush, Job, Request, Wait};
 
 /// What to measure. Turns into a [`Request`].
 #[derive(Debug, Clone, clap::Args)]
@@ -11,7 +11,7 @@ pub struct MeasureFlags {
     /// Where the server listens
     #[arg(long, value_name = "ADDR:PORT")]
     server: SocketAddr,
-    /// What to do: receive ticks, have messages echoed, open and close connections, or ping
+    /// What to do: receive ticks, have messages echoed, open and close connections, ping, or publish and subscribe (relay)
     #[arg(long, default_value = "ticks", value_parser = job)]
     job: Job,
     /// How messages are written: json or binary
@@ -71,6 +71,9 @@ pub struct MeasureFlags {
     /// Write a row for each message of the window, as CSV in gzip: paced ticks
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     samples: Option<PathBuf>,
+    /// What goes on beside a relay: nothing, stopped-reader, slow-reader, vanishing, half-open, connect-flood or churn
+    #[arg(long, default_value_t = Disturbance::Nothing)]
+    beside: Disturbance,
 }
 
 impl From<MeasureFlags> for Request {
@@ -97,6 +100,7 @@ impl From<MeasureFlags> for Request {
             server_gaps: flags.server_gaps,
             stages: flags.stages,
             samples: flags.samples,
+            beside: flags.beside,
         }
     }
 }
@@ -107,7 +111,8 @@ fn job(word: &str) -> Result<Job, String> {
         "echo" => Ok(Job::Echo),
         "connect" => Ok(Job::Connect),
         "ping" => Ok(Job::Ping),
-        _ => Err("a job is ticks, echo, connect or ping".into()),
+        "relay" => Ok(Job::Relay),
+        _ => Err("a job is ticks, echo, connect, ping or relay".into()),
     }
 }
 
@@ -168,6 +173,7 @@ mod tests {
                 server_gaps: None,
                 stages: false,
                 samples: None,
+                beside: Disturbance::Nothing,
             }
         }
     }
@@ -175,11 +181,12 @@ mod tests {
     prop_compose! {
         fn request()(
             numbers in numbers(),
-            job in any_of(&[Job::Ticks, Job::Echo, Job::Connect, Job::Ping]),
+            job in any_of(&[Job::Ticks, Job::Echo, Job::Connect, Job::Ping, Job::Relay]),
             encoding in any_of(Encoding::ALL),
             flush in any_of(Flush::ALL),
             arrival in any_of(Arrival::ALL),
             wait in any_of(Wait::ALL),
+            beside in any_of(Disturbance::ALL),
             feed in proptest::option::of("[-a-z /=&%é]{1,20}"),
             gaps in proptest::option::of("[-a-z /=&%é]{1,20}"),
             samples in proptest::option::of("[-a-z /=&%é]{1,20}"),
@@ -198,6 +205,7 @@ mod tests {
                 server_gaps: gaps.map(PathBuf::from),
                 samples: samples.map(PathBuf::from),
                 stages,
+                beside,
                 ..numbers
             }
         }

@@ -64,6 +64,7 @@ mod tests {
             server_gaps: None,
             stages: false,
             samples: None,
+            beside: tickbench_record::Disturbance::Nothing,
         }
     }
 

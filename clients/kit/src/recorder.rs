@@ -21,6 +21,8 @@ pub enum Question {
     Pings,
     /// Connections opened and closed in turn: handshake, first tick, and the whole turn.
     Connects,
+    /// Published messages: delivery and response, and how late the client published.
+    Relay,
 }
 
 impl Question {
@@ -31,6 +33,7 @@ impl Question {
             Job::Echo => Question::RoundTrip,
             Job::Ping => Question::Pings,
             Job::Connect => Question::Connects,
+            Job::Relay => Question::Relay,
             Job::Ticks if request.rate_per_s > 0.0 || recorded => Question::Paced,
             Job::Ticks => Question::Flood,
         }
@@ -149,6 +152,10 @@ impl Recorder {
         self.in_doubt = in_doubt;
     }
 
+    pub(crate) fn question(&self) -> Question {
+        self.question
+    }
+
     /// Messages recorded so far.
     pub(crate) fn received(&self) -> u64 {
         self.received
@@ -243,6 +250,25 @@ impl Recorder {
         }
     }
 
+    /// A message that the client itself published at `sent_ns`, and that was due at `due_ns`.
+    #[inline]
+    pub fn published(&mut self, due_ns: u64, sent_ns: u64) {
+        record(&mut self.lag, due_ns, sent_ns, &mut self.negative);
+    }
+
+    /// A published message with a payload of `bytes` that one subscriber received at `received_ns`. Whoever publishes follows the
+    /// sequences: messages of before the window are not told of.
+    #[inline]
+    pub fn delivered(&mut self, due_ns: u64, sent_ns: u64, bytes: usize, received_ns: u64) {
+        self.received += 1;
+        self.bytes += bytes as u64;
+        record(&mut self.transit, sent_ns, received_ns, &mut self.negative);
+        record(&mut self.response, due_ns, received_ns, &mut self.negative);
+        if self.in_doubt {
+            self.set_aside(sent_ns, received_ns);
+        }
+    }
+
     #[cold]
     fn set_aside(&mut self, sent_ns: u64, received_ns: u64) {
         if let Some(ns) = received_ns.checked_sub(sent_ns) {
@@ -291,6 +317,9 @@ impl Recorder {
         let transit = distribution(&self.transit);
         let echo = matches!(self.question, Question::RoundTrip | Question::Pings);
         let (delivery_ns, round_trip_ns) = if echo { (None, transit) } else { (transit, None) };
+        let lag = distribution(&self.lag);
+        let publishes = self.question == Question::Relay;
+        let (lag_ns, publish_lag_ns) = if publishes { (None, lag) } else { (lag, None) };
         Ok(Observation {
             sent: self.received + self.superseded,
             received: self.received,
@@ -303,7 +332,8 @@ impl Recorder {
             bytes_per_s: per_s(self.bytes),
             reads: self.reads,
             connect_ns: 0,
-            lag_ns: distribution(&self.lag),
+            lag_ns,
+            publish_lag_ns,
             delivery_ns,
             response_ns: distribution(&self.response),
             round_trip_ns,

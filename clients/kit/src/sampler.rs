@@ -90,6 +90,7 @@ impl UsageSampler {
         let usage =
             |start: Option<Snapshot>, end: Option<Snapshot>| Some(start?.until(&end?, messages_per_s));
         Ok(WindowUsage {
+            server_rss_start_bytes: self.start.0.map(|start| start.rss_bytes),
             server: usage(self.start.0, server),
             client: usage(self.start.1, client),
             samples: (!self.samples.at_ns.is_empty()).then_some(self.samples),
@@ -103,6 +104,8 @@ pub(crate) struct WindowUsage {
     pub(crate) server: Option<Usage>,
     pub(crate) client: Option<Usage>,
     pub(crate) samples: Option<UsageSamples>,
+    /// The server's resident memory just before the window.
+    pub(crate) server_rss_start_bytes: Option<u64>,
 }
 
 fn none_where_unsupported<T>(error: UsageError) -> Result<Option<T>, UsageError> {

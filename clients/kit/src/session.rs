@@ -1,10 +1,11 @@
 //! The phases of one measurement: warm-up, settling, window.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use tickbench_record::{
-    Hiccups, MemoryReading, Observation, Request, Sample, Stage, Stages, Wait, write_samples,
+    Hiccups, MemoryReading, Observation, Relayed, Request, Sample, Stage, Stages, Wait, write_samples,
 };
 
 use crate::clock_map::{ClockMap, Offset};
@@ -130,6 +131,12 @@ impl Session {
         if self.phase == Phase::Window { Stage::Measure } else { Stage::Warmup }
     }
 
+    /// When the window opened and when it is to close; `None` before it.
+    #[inline]
+    pub fn window(&self) -> Option<Range<u64>> {
+        (self.phase == Phase::Window).then_some(self.opened_ns..self.phase_ends_ns)
+    }
+
     /// A failure now, for this reason.
     pub fn failure(&self, reason: impl Into<String>) -> Failure {
         Failure::new(self.stage(), reason)
@@ -167,20 +174,44 @@ impl Session {
     /// Tells what the poll that ended at `now_ns` brought. Costs two comparisons nearly always.
     #[inline]
     pub fn advance(&mut self, now_ns: u64, poll: Poll) -> Result<Progress, Failure> {
+        self.note_data(now_ns, poll);
+        let is_due = now_ns >= self.next_check_ns;
+        let progress = if is_due { self.check(now_ns, poll)? } else { Progress::Continue };
+        self.end_poll(is_due, poll);
+        Ok(progress)
+    }
+
+    /// Tells what a poll brought that ended at `now_ns`, when the window is over and what was sent in it is still awaited; returns for how
+    /// long nothing has come.
+    pub fn await_rest(&mut self, now_ns: u64, poll: Poll) -> u64 {
+        self.note_data(now_ns, poll);
+        self.end_poll(false, poll);
+        now_ns.saturating_sub(self.last_data_ns)
+    }
+
+    /// Tells that nothing is owed at `now_ns`: silence is no stall then.
+    #[inline]
+    pub fn nothing_is_owed(&mut self, now_ns: u64) {
+        self.last_data_ns = now_ns;
+    }
+
+    #[inline]
+    fn note_data(&mut self, now_ns: u64, poll: Poll) {
         if poll != Poll::Nothing {
             self.last_data_ns = now_ns;
         }
-        let is_due = now_ns >= self.next_check_ns;
-        let progress = if is_due { self.check(now_ns, poll)? } else { Progress::Continue };
+    }
+
+    #[inline]
+    fn end_poll(&mut self, has_worked: bool, poll: Poll) {
         if let Some(watch) = &mut self.watch
-            && (is_due || poll != Poll::Nothing || watch.is_in_doubt())
+            && (has_worked || poll != Poll::Nothing || watch.is_in_doubt())
         {
             if watch.poll_ended(poll) {
                 self.recorder.doubt(false);
             }
             watch.restart(monotonic_ns());
         }
-        Ok(progress)
     }
 
     #[cold]
@@ -243,6 +274,7 @@ impl Session {
         let clocks = self.clocks.map(|before| ClockMap::between(before, Offset::read()));
         let Session { server_pid, memory_before, .. } = self;
         let received_per_s = recorder.received() as f64 * 1e9 / elapsed_ns.max(1) as f64;
+        let is_relay = recorder.question() == Question::Relay;
         let usage = usage.finish(received_per_s).map_err(|error| failed_usage(Stage::Measure, &error))?;
         let transit = watch.map(|watch| (recorder.cleaned(), watch.seen()));
         let kept = recorder.take_kept();
@@ -254,7 +286,11 @@ impl Session {
             }
             _ => None,
         };
+        let server_rss_start_bytes = usage.server_rss_start_bytes;
         let mut observation = recorder.finish(elapsed_ns, silent_ns, connections)?;
+        if is_relay {
+            observation.relayed = Some(Relayed { server_rss_start_bytes, ..Relayed::default() });
+        }
         if let Some(((cleaned, set_aside), hiccups)) = transit {
             if observation.round_trip_ns.is_some() {
                 observation.round_trip_cleaned_ns = cleaned;

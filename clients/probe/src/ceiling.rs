@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, bail};
 use tickbench_protocol::parse_ready_line;
-use tickbench_record::{Arrival, Ceiling, Encoding, Flush, Job, Reply, Request, Wait};
+use tickbench_record::{Arrival, Ceiling, Disturbance, Encoding, Flush, Job, Reply, Request, Wait};
 
 use crate::measure::measure;
 
@@ -73,5 +73,6 @@ fn request(server: SocketAddr, encoding: Encoding, wait: Wait, window_ns: u64) -
         server_gaps: None,
         stages: false,
         samples: None,
+        beside: Disturbance::Nothing,
     }
 }

@@ -56,6 +56,7 @@ pub(crate) async fn run(
                     session.recorder.round_trip(sent_ns, message.len(), now_ns)
                 }
                 Job::Echo => return Err(session.failure("the echo differs from what was sent")),
+                Job::Relay => return Err(session.failure("only the probe publishes and subscribes")),
             }
             if session.advance(now_ns, Poll::Something)? == Progress::Over {
                 return Ok(());

@@ -21,8 +21,8 @@ async fn observe(request: Rc<Request>) -> Result<Observation, Failure> {
     let target = match request.job {
         Job::Ticks => ticks_target(&request),
         Job::Echo => "/echo".to_owned(),
-        Job::Connect | Job::Ping => {
-            let reason = "this client receives ticks and echoes alone: ask the probe for connects and pings";
+        Job::Connect | Job::Ping | Job::Relay => {
+            let reason = "this client receives ticks and echoes alone: ask the probe for all else";
             return Err(Failure::new(Stage::Connect, reason));
         }
     };

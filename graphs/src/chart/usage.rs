@@ -1,6 +1,6 @@
 //! CPU and memory over the window of an iteration.
 
-use tickbench_record::ScenarioKind;
+use tickbench_record::{Disturbance, ScenarioKind};
 use tickbench_stats::CellSummary;
 
 use crate::axis::Axis;
@@ -31,13 +31,14 @@ const COLUMNS: [Column; 3] = [
     Column { title: "Client CPU", y_name: "Share of a core", unit: Unit::Share, figure: |sample| sample.3 },
 ];
 
-/// Lines over time, a row of panels each facet; of a scaling scenario only the most connections.
+/// Lines over time, a row of panels each facet; of a scaling or relay scenario only the most connections, undisturbed.
 pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
     let mut charts = Vec::new();
     for mut scene in ScenarioKind::ALL.iter().flat_map(|kind| run.scenes(*kind)) {
-        if scene.first().kind == ScenarioKind::Scaling {
+        if matches!(scene.first().kind, ScenarioKind::Scaling | ScenarioKind::Relay) {
             let most = scene.cells.iter().map(|cell| cell.cell.connections).max();
-            scene.cells.retain(|cell| Some(cell.cell.connections) == most);
+            let is_calm = |cell: &CellSummary| cell.cell.beside == Disturbance::Nothing;
+            scene.cells.retain(|cell| Some(cell.cell.connections) == most && is_calm(cell));
         }
         if scene.cells.iter().any(|cell| has_data(cell)) {
             charts.push(chart(run, &scene)?);

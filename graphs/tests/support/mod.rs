@@ -60,6 +60,7 @@ pub(crate) fn summary(servers: &[&str], iterations: usize) -> Summary {
         floors: Vec::new(),
         memory: Vec::new(),
         lanes: Vec::new(),
+        felt: Vec::new(),
     }
 }
 
@@ -111,6 +112,7 @@ pub(crate) fn summed(
         blocks: BTreeMap::new(),
         audits: Vec::new(),
         ceiling_share: None,
+        disturbed: None,
         series,
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Arrival, Encoding, Flush, Observation, Stage, Wait};
+use crate::{Arrival, Disturbance, Encoding, Flush, Observation, Stage, Wait};
 
 /// What a client does with its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub enum Job {
     Connect,
     /// Sends pings to `/echo`, paced over all connections, and nothing else.
     Ping,
+    /// Publishes ticks to `/relay`, and receives them on each of its connections.
+    Relay,
 }
 
 /// One measurement that the harness asks of a client.
@@ -69,6 +71,8 @@ pub struct Request {
     pub stages: bool,
     /// Where a row for each message of the window is written, as [`Sample`](crate::Sample)s: paced ticks.
     pub samples: Option<PathBuf>,
+    /// What goes on beside a relay, on connections of its own.
+    pub beside: Disturbance,
 }
 
 impl Request {
@@ -79,6 +83,7 @@ impl Request {
             Job::Echo => "echo",
             Job::Connect => "connect",
             Job::Ping => "ping",
+            Job::Relay => "relay",
         };
         let mut args: Vec<String> = vec!["measure".into(), "--server".into(), self.server.to_string()];
         let mut flag = |name: &str, value: String| args.extend([format!("--{name}"), value]);
@@ -96,6 +101,9 @@ impl Request {
         flag("window-ns", self.window_ns.to_string());
         flag("stall-ns", self.stall_ns.to_string());
         flag("usage-samples-per-s", self.usage_samples_per_s.to_string());
+        if self.beside != Disturbance::Nothing {
+            flag("beside", self.beside.to_string());
+        }
         if let Some(feed) = &self.feed {
             flag("feed", feed.to_string_lossy().into_owned());
         }

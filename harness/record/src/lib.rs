@@ -11,6 +11,7 @@ mod environment;
 mod exchange;
 mod measurement;
 mod parity;
+mod relayed;
 mod run;
 mod sample;
 mod stages;
@@ -34,6 +35,7 @@ pub use parity::{
     BuildFlags, Executable, Ledger, LedgerEntry, Reading, Sizes, SocketBuffer, SocketSettings, StreamPass,
     StreamRequest, Streamed, SystemCalls,
 };
+pub use relayed::{ClosedWith, Disturbed, Relayed};
 pub use run::{MeasurementLog, RunError, RunFolder};
 pub use sample::{Sample, SampleError, read_samples, write_samples};
 pub use stages::{Band, Stages};

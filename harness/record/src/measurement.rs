@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cell, Distribution, Stages};
+use crate::{Cell, Distribution, Disturbed, Relayed, Stages};
 
 /// One execution of one cell, completed or failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -157,6 +157,18 @@ pub struct Observation {
     /// Why memory was not read, where it was asked for and was not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub server_memory_missing: Option<String>,
+    /// `sent - due` where the client publishes: how late it was itself. No server's doing. Relay only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub publish_lag_ns: Option<Distribution>,
+    /// From the first delivery of a published message to its last, for each that reached every subscriber. Relay only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skew_ns: Option<Distribution>,
+    /// What the publisher did. Relay only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub relayed: Option<Relayed>,
+    /// What became of the connections that disturbed the window, where some did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disturbed: Option<Disturbed>,
 }
 
 /// The server's memory and the kernel's at one instant. The kernel's is of the whole machine: only its growth says something, and

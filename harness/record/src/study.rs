@@ -275,7 +275,7 @@ impl Scenario {
 
     /// What the instrument alone can do, and what fits into its messages.
     fn check_instrument(&self) -> Result<(), String> {
-        if !matches!(self.kind, ScenarioKind::Connect | ScenarioKind::Ping) {
+        if !matches!(self.kind, ScenarioKind::Connect | ScenarioKind::Ping | ScenarioKind::Relay) {
             return Ok(());
         }
         if self.clients.iter().any(|client| *client != Client::Probe) {
@@ -285,6 +285,17 @@ impl Scenario {
             return Err(format!(
                 "a ping carries at most {MOST_PING_BYTES} bytes (RFC 6455, section 5.5): lower size_bytes"
             ));
+        }
+        if self.kind == ScenarioKind::Relay && self.flush != default_flush() {
+            return Err(
+                "a relay has no flush mode, as each message leaves when it is published: leave flush out"
+                    .into(),
+            );
+        }
+        if self.kind == ScenarioKind::Relay && self.arrival == Arrival::Recorded {
+            return Err(
+                "a relay publishes the generated feed: leave arrival out, or make it poisson or burst".into(),
+            );
         }
         Ok(())
     }
@@ -442,6 +453,17 @@ mod tests {
             ["s binary each ×1", "s binary each ×1 beside churn"]
         );
         assert!(of("rate_per_s = 5\nbeside = ['churn']\n", "latency").unwrap_err().contains("only a relay"));
+        for (more, words) in [
+            ("flush = ['each', 'batch']", "leave flush out"),
+            ("clients = ['tungstenite']", "leave clients out"),
+        ] {
+            let key = more.split_once(' ').unwrap().0;
+            let text = read("rate_per_s = 5\n").unwrap().to_toml().replace("latency", "relay");
+            let lines =
+                text.lines().map(|line| if line.starts_with(&format!("{key} =")) { more } else { line });
+            let refusal = Study::from_toml(&lines.collect::<Vec<_>>().join("\n")).unwrap_err().to_string();
+            assert!(refusal.contains(words), "{refusal}");
+        }
         assert!(of("rate_per_s = 5\n", "load").unwrap_err().contains("has rates_per_s"));
         assert!(of("\n", "capacity").unwrap_err().contains("has p99_us or p999_us"));
         assert!(of("p99_us = 500\n", "capacity").is_ok());

@@ -1,7 +1,7 @@
 //! What must hold of a row before its figures are believed.
 
 use serde::Serialize;
-use tickbench_record::{Arrival, Band, Cell, Observation, ScenarioKind, Stages};
+use tickbench_record::{Arrival, Band, Cell, Observation, Relayed, ScenarioKind, Stages};
 
 use crate::executions::Executions;
 use crate::figure::Completed;
@@ -23,6 +23,8 @@ const BURST_TICKS: f64 = 32.0;
 
 /// How far the stages of a band may be from its response: means are rounded where they are written.
 const STAGES_WITHIN_NS: f64 = 1.0;
+/// The share of its messages that a client may publish too late.
+const BEHIND_AT_MOST: f64 = 0.05;
 
 /// The chance of even one false drift in a run.
 const DRIFT_ERROR: f64 = 0.05;
@@ -44,6 +46,9 @@ pub enum Check {
     /// The stages of each band add up to its response, and the kernel had each message between its sending and its reading, give or
     /// take what the clocks may be apart. Figure: bands and timestamps that were not so.
     Stages,
+    /// The client published on time. Figure: the share of a relay's messages that were late by the mean gap between two, and by 1 ms,
+    /// the median over iterations. That is the client's lateness and no server's.
+    Publisher,
     /// The deciding figure has no trend over the iterations. Figure: how far it drifts over the whole run, as a share of its
     /// median. A drift is a warning and no failure: cells take turns, so it hits those that are compared alike.
     Stationarity,
@@ -84,7 +89,12 @@ pub(crate) fn of_cell(executions: &Executions, context: &Context) -> Vec<Audit> 
     if completed.is_empty() {
         return Vec::new();
     }
-    let audits = [Some(counts(completed)), littles_law(cell, completed), schedule(cell, completed)];
+    let audits = [
+        Some(counts(completed)),
+        littles_law(cell, completed),
+        schedule(cell, completed),
+        publisher(cell, completed),
+    ];
     audits.into_iter().flatten().chain([clock(cell, completed, context)]).chain(stages(completed)).collect()
 }
 
@@ -129,6 +139,16 @@ fn schedule(cell: &Cell, completed: &Completed) -> Option<Audit> {
         Arrival::Poisson => cut + RANDOM_WITHIN / asked.sqrt(),
     };
     Some(Audit { check: Check::Schedule, figure, held: (figure - 1.0).abs() <= SCHEDULE_WITHIN + within })
+}
+
+fn publisher(cell: &Cell, completed: &Completed) -> Option<Audit> {
+    if cell.kind != ScenarioKind::Relay {
+        return None;
+    }
+    let behind = |relayed: &Relayed| relayed.behind as f64 / relayed.published.max(1) as f64;
+    let figure =
+        median_of(completed.values().filter_map(|seen| seen.relayed.as_ref().map(behind)).collect())?;
+    Some(Audit { check: Check::Publisher, figure, held: figure <= BEHIND_AT_MOST })
 }
 
 fn clock(cell: &Cell, completed: &Completed, context: &Context) -> Audit {

@@ -131,7 +131,7 @@ fn floor_of(floors: &[Floor], scenario: &str, metric: Metric) -> Option<f64> {
 }
 
 /// One of the two that are compared: its iterations and its figure over them.
-struct Side<'a> {
+pub(crate) struct Side<'a> {
     cell: &'a Cell,
     completed: Completed<'a>,
     /// Where the metric can be told by iteration or block.
@@ -165,7 +165,7 @@ impl Series {
 
 impl<'a> Side<'a> {
     /// All iterations of a contender.
-    fn whole(one: &Contender<'a>, metric: Metric, tables: &Tables) -> Side<'a> {
+    pub(crate) fn whole(one: &Contender<'a>, metric: Metric, tables: &Tables) -> Side<'a> {
         let completed = one.executions.completed.clone();
         let (values, merged) = match one.tails.get(&metric) {
             Some(Tail::Merged(figure)) => (None, Some(figure)),
@@ -189,16 +189,16 @@ impl<'a> Side<'a> {
 }
 
 /// What was told of a pair.
-struct Told {
-    ratio: Estimate,
-    p: f64,
+pub(crate) struct Told {
+    pub(crate) ratio: Estimate,
+    pub(crate) p: f64,
     shift: Option<f64>,
     cliffs_delta: Option<f64>,
 }
 
 /// The ratio of two cells' figures over the iterations that both have, and the p of their being equal. `None` where they
 /// share no iteration, or where either has too few samples.
-fn told(
+pub(crate) fn told(
     metric: Metric,
     one: &Side,
     other: &Side,
@@ -280,7 +280,7 @@ fn conclude(family: &mut [Comparison], floor: impl Fn(Metric) -> Option<f64>) {
     }
 }
 
-fn verdict(ratio: &Estimate, p: f64) -> Verdict {
+pub(crate) fn verdict(ratio: &Estimate, p: f64) -> Verdict {
     match ratio {
         _ if p >= FAMILY_ERROR => Verdict::NoDifference,
         Estimate { high, .. } if *high < 1.0 => Verdict::Lower,

@@ -27,6 +27,7 @@
 //!   asked in both.
 //! - `floors`: each control against its twin: `ratio`, `p`, the `floor`, and the `verdict`, which is a false alarm where it is not
 //!   `no_difference`.
+//! - `felt`: each disturbed cell of a relay against itself undisturbed: `ratio`, `p` and `verdict`. Left out where nothing was disturbed.
 
 mod audit;
 mod between;
@@ -36,6 +37,7 @@ mod context;
 mod doubt;
 mod effect;
 mod executions;
+mod felt;
 mod figure;
 mod holm;
 mod lanes;
@@ -76,4 +78,4 @@ pub use promise::broken_promises;
 pub use ranking::Place;
 pub use stages::StageBand;
 pub use summarize::SummaryError;
-pub use summary::{CellSummary, Comparison, Estimate, Failure, Floor, Series, Summary, Verdict};
+pub use summary::{CellSummary, Comparison, Estimate, Failure, Felt, Floor, Series, Summary, Verdict};

@@ -17,6 +17,8 @@ pub(crate) enum Latency {
     RoundTripCleaned,
     Handshake,
     FirstTick,
+    PublishLag,
+    Skew,
 }
 
 impl Latency {
@@ -31,6 +33,8 @@ impl Latency {
             Latency::RoundTripCleaned => observation.round_trip_cleaned_ns.as_ref(),
             Latency::Handshake => observation.handshake_ns.as_ref(),
             Latency::FirstTick => observation.first_tick_ns.as_ref(),
+            Latency::PublishLag => observation.publish_lag_ns.as_ref(),
+            Latency::Skew => observation.skew_ns.as_ref(),
         }
     }
 }
@@ -184,6 +188,13 @@ metrics! {
     StagesSlowest1000thResponseNs = Source::Value(|seen| Some(seen.stages?.slowest_1000th?.response_ns)),
     StagesSlowest1000thStampedShare = Source::Value(|seen| stamped(seen.stages?.slowest_1000th?)),
     StagesClockBoundNs = Source::Value(|seen| Some(seen.stages?.clock_bound_ns as f64)),
+    PublishLagP50 = quantile(Latency::PublishLag, Quantile::P50),
+    PublishLagP99 = quantile(Latency::PublishLag, Quantile::P99),
+    SkewP50 = quantile(Latency::Skew, Quantile::P50),
+    SkewP99 = quantile(Latency::Skew, Quantile::P99),
+    SkewP999 = quantile(Latency::Skew, Quantile::P999),
+    ServerRssGrowthBytes = Source::Value(rss_growth),
+    DisturberShare = Source::Value(|seen| over(seen.disturbed.as_ref()?.client_ns, seen.elapsed_ns)),
 }
 
 /// Tails as they were, with the same less the machine's hiccups.
@@ -269,6 +280,12 @@ impl Metric {
             Source::Value(_) => None,
         }
     }
+}
+
+/// How much more memory the server holds at the end of a relay's window than before it; less than nothing where it gave some back.
+fn rss_growth(seen: &Observation) -> Option<f64> {
+    let before = seen.relayed.as_ref()?.server_rss_start_bytes?;
+    Some(seen.server_usage?.rss_bytes as f64 - before as f64)
 }
 
 fn over(part: u64, whole: u64) -> Option<f64> {

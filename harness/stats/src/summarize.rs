@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use thiserror::Error;
-use tickbench_record::{DistributionError, Measurement, Observation, ScenarioKind, Study, samples_needed};
+use tickbench_record::{
+    DistributionError, Disturbed, Measurement, Observation, ScenarioKind, Study, samples_needed,
+};
 
 use crate::compare::Contender;
 use crate::executions::{self, Executions};
@@ -14,7 +16,9 @@ use crate::metric::{Latency, Source};
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;
 use crate::values::{Values, block_length};
-use crate::{CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, lanes, memory, usage};
+use crate::{
+    CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, felt, lanes, memory, usage,
+};
 
 /// Why measurements cannot be summed up.
 #[derive(Debug, Error)]
@@ -77,8 +81,9 @@ impl Summary {
         let (comparisons, floors) = compare::all(&contenders, &tables)
             .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
         let memory = memory::slopes(&executions, &tables);
-        let lanes = lanes::all(&contenders, context.baseline.as_deref(), &tables)
-            .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
+        let unreadable = |cause| SummaryError::Histogram { cell: study.name.clone(), cause };
+        let lanes = lanes::all(&contenders, context.baseline.as_deref(), &tables).map_err(unreadable)?;
+        let felt = felt::all(&contenders, &tables).map_err(unreadable)?;
         Ok(Summary {
             study: study.name.clone(),
             iterations: study.iterations,
@@ -87,6 +92,7 @@ impl Summary {
             floors,
             memory,
             lanes,
+            felt,
         })
     }
 }
@@ -164,6 +170,7 @@ fn summarize(
             .collect(),
         audits: audit::of_cell(executions, context),
         ceiling_share,
+        disturbed: disturbed(completed),
         series: Series {
             merged_quantiles: curve(main)?,
             merged_cleaned_quantiles: curve(cleaned)?,
@@ -192,6 +199,15 @@ impl Tail {
             Tail::Merged(_) => None,
         }
     }
+}
+
+/// What became of all that disturbed a cell; `None` where nobody did.
+fn disturbed(completed: &Completed) -> Option<Disturbed> {
+    completed.values().filter_map(|seen| seen.disturbed.as_ref()).fold(None, |sum, one| {
+        let mut sum = sum.unwrap_or_default();
+        sum.add(one);
+        Some(sum)
+    })
 }
 
 /// The merged histograms of a cell, each decoded when it is first needed.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use tickbench_record::Cell;
+use tickbench_record::{Cell, Disturbed};
 
 use crate::{Audit, LaneStep, MemorySlope, Metric};
 
@@ -54,6 +54,9 @@ pub struct CellSummary {
     /// The rate over the ceiling that was measured for this client, encoding and way to wait, in messages or bytes, whichever is
     /// nearer. `None` where there is no such ceiling.
     pub ceiling_share: Option<f64>,
+    /// What became of those that disturbed it, over all completed iterations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disturbed: Option<Disturbed>,
     /// What the graphs draw besides estimates; left out of `summary.json`.
     #[serde(skip)]
     pub series: Series,
@@ -144,6 +147,21 @@ pub struct Floor {
     pub verdict: Verdict,
 }
 
+/// What the measured stream felt of a disturbance: a cell compared with the same cell undisturbed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Felt {
+    /// The disturbed cell.
+    pub cell: Cell,
+    /// What is compared.
+    pub metric: Metric,
+    /// Ratio `disturbed / undisturbed` of the two estimates over the iterations that both completed, which are resampled together.
+    pub ratio: Estimate,
+    /// Two-sided p of the signed-rank test on the iterations' log ratios, corrected by Holm over the scenario's disturbances.
+    pub p: f64,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
 /// What a comparison comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -177,4 +195,7 @@ pub struct Summary {
     /// What tuning did to each server that was asked a question in both lanes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lanes: Vec<LaneStep>,
+    /// Disturbed cells compared with themselves undisturbed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub felt: Vec<Felt>,
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail, ensure};
 use tickbench_record::{
-    Arrival, Ceiling, Cell, Client, ClientCeiling, Cores, Encoding, Flush, Job, Request, ScenarioKind, Wait,
+    Arrival, Ceiling, Cell, Client, ClientCeiling, Cores, Disturbance, Encoding, Flush, Job, Request,
+    ScenarioKind, Wait,
 };
 
 use crate::build::{Builder, Instrument};
@@ -126,5 +127,6 @@ fn request(live: &LiveServer, encoding: Encoding, wait: Wait) -> Request {
         server_gaps: None,
         stages: false,
         samples: None,
+        beside: Disturbance::Nothing,
     }
 }

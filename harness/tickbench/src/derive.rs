@@ -68,6 +68,8 @@ fn section(chart: &Chart) -> tickbench_report::Section {
         Drawn::Connecting => Shown::Connecting,
         Drawn::Idle => Shown::Idle,
         Drawn::Memory => Shown::Memory,
+        Drawn::Relay => Shown::Relay,
+        Drawn::Disturbed => Shown::Disturbed,
         Drawn::Clients => Shown::Clients,
         Drawn::Lanes => Shown::Lanes,
         Drawn::Resources => Shown::Resources,

@@ -153,6 +153,7 @@ fn request(study: &Study, scenario: &Scenario, cell: &Cell, iteration: u32, live
             ScenarioKind::Echo => Job::Echo,
             ScenarioKind::Connect => Job::Connect,
             ScenarioKind::Ping => Job::Ping,
+            ScenarioKind::Relay => Job::Relay,
             _ => Job::Ticks,
         },
         encoding: cell.encoding,
@@ -175,6 +176,7 @@ fn request(study: &Study, scenario: &Scenario, cell: &Cell, iteration: u32, live
         server_gaps: None,
         stages: scenario.stages,
         samples: None,
+        beside: cell.beside,
     }
 }
 

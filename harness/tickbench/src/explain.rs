@@ -11,6 +11,7 @@ use crate::cli::RunArgs;
 use crate::manifest::{Manifest, Server};
 use crate::program::on_path;
 use crate::root::Root;
+use crate::run::most_connections;
 use crate::{limits, study};
 
 /// What an execution takes besides warm-up and window: processes to start and to end, and for each connection its handshake and
@@ -23,7 +24,7 @@ pub(crate) fn command(root: &Root, file: &Path) -> anyhow::Result<Ended> {
     let manifest = Manifest::read(root)?;
     let mut study = study::wished(&RunArgs { study: Some(file.into()), ..RunArgs::default() }, &manifest)?;
     let left_out = study::leave_out_replays(&mut study)?;
-    let most = study.scenarios.iter().flat_map(|scenario| &scenario.connections).copied().max().unwrap_or(1);
+    let most = most_connections(&study);
     let limit = limits::raise_open_files(most)?;
     let cells = Cells::of(&study, &manifest);
     print!("{}", explained(&study, &cells, most, limit));

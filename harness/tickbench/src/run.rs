@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
-use tickbench_record::{Environment, Measurement, Outcome, RunFolder, SkippedServer, Spent, Study};
+use tickbench_record::{Environment, Measurement, Outcome, RunFolder, Scenario, SkippedServer, Spent, Study};
 
 use crate::Ended;
 use crate::ceilings::Flood;
@@ -110,8 +110,13 @@ fn look_before(
     Ok(found)
 }
 
-fn most_connections(study: &Study) -> u32 {
-    study.scenarios.iter().flat_map(|scenario| &scenario.connections).copied().max().unwrap_or(1)
+/// What a process holds open at once at most: the connections of a scenario and those that disturb them.
+pub(crate) fn most_connections(study: &Study) -> u32 {
+    let of_scenario = |scenario: &Scenario| {
+        let measured = scenario.connections.iter().copied().max().unwrap_or(1);
+        measured + scenario.beside.iter().map(|beside| beside.most_at_once()).max().unwrap_or(0)
+    };
+    study.scenarios.iter().map(of_scenario).max().unwrap_or(1)
 }
 
 /// A port that is asked for by number must be free.

@@ -89,6 +89,10 @@ pub(crate) fn words(audit: &Audit) -> (&'static str, String) {
         Check::Schedule => {
             ("schedule kept, within 1 %", format!("{:.1} % of the rate that was asked", audit.figure * 100.0))
         }
+        Check::Publisher => (
+            "the client published on time: at most 5 % late by the gap between two messages, and by 1 ms",
+            format!("{:.1} % of the messages were", audit.figure * 100.0),
+        ),
         Check::Clock => {
             ("one clock on both cores", format!("{} times earlier than what came before", whole()))
         }

@@ -3,6 +3,7 @@
 pub(crate) mod audits;
 pub(crate) mod clients;
 pub(crate) mod connecting;
+pub(crate) mod disturbed;
 pub(crate) mod echo;
 pub(crate) mod environment;
 pub(crate) mod failures;
@@ -13,6 +14,7 @@ pub(crate) mod memory;
 pub(crate) mod noise;
 pub(crate) mod parity;
 pub(crate) mod quiet;
+pub(crate) mod relay;
 pub(crate) mod resources;
 pub(crate) mod scaling;
 pub(crate) mod sizes;

@@ -4,6 +4,7 @@ mod handshake;
 mod limit;
 mod opening;
 pub(crate) mod poller;
+mod ports;
 mod random;
 pub(crate) mod socket;
 mod source;
@@ -14,8 +15,9 @@ use std::os::fd::OwnedFd;
 pub(crate) use handshake::{Answer, Upgrade, accept_of, content_length, header};
 pub(crate) use limit::raise_open_files;
 pub(crate) use opening::{Spacing, open};
+pub(crate) use ports::Source;
 pub(crate) use random::random_bytes;
-pub(crate) use source::Source;
+pub(crate) use source::Sources;
 
 use tickbench_frame::Decoder;
 

@@ -12,6 +12,7 @@ use tickbench_record::Stage;
 use super::handshake::{Answer, Upgrade};
 use super::poller::{Interest, Poller};
 use super::socket::{self, Patience};
+use super::source::Sources;
 use super::{Connection, MAX_MESSAGE_BYTES, limit};
 
 /// Connections that are being opened at once: fewer than any server's backlog holds.
@@ -74,6 +75,7 @@ struct Openings<'t> {
     target: &'t str,
     stall_ns: u64,
     poller: Poller,
+    sources: Sources,
     pending: Vec<Option<Opening>>,
     opened: Vec<Option<Connection>>,
     begun: usize,
@@ -87,6 +89,7 @@ impl Openings<'_> {
             target,
             stall_ns,
             poller: Poller::new()?,
+            sources: Sources::of(server, count)?,
             pending: (0..count).map(|_| None).collect(),
             opened: (0..count).map(|_| None).collect(),
             begun: 0,
@@ -127,7 +130,7 @@ impl Openings<'_> {
     }
 
     fn begin(&mut self) -> io::Result<()> {
-        let socket = socket::begin_connect(self.server)?;
+        let socket = socket::begin_connect(self.server, self.sources.address(self.begun))?;
         self.poller.add(&socket, self.begun, Interest::Write)?;
         let upgrade = Upgrade::new(self.server, self.target)?;
         self.pending[self.begun] = Some(Opening { socket, upgrade, sent: false, answer: Vec::new() });

@@ -1,7 +1,7 @@
 //! The system calls on sockets, with the errors that mean "not now" told apart from the others.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -9,16 +9,43 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout, set_tcp_nodelay};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
-/// A socket that is connecting to `server`, non-blocking, with Nagle's algorithm off.
-pub(crate) fn begin_connect(server: SocketAddr) -> io::Result<OwnedFd> {
+/// A socket that is connecting to `server`, non-blocking, with Nagle's algorithm off; from `source`, where the kernel is not left to
+/// choose.
+pub(crate) fn begin_connect(server: SocketAddr, source: Option<IpAddr>) -> io::Result<OwnedFd> {
     let family = if server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     set_tcp_nodelay(&socket, true)?;
+    if let Some(source) = source {
+        bind_address(&socket, source)?;
+    }
     match rustix::net::connect(&socket, &server) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Binds an address and leaves the port to connecting, so that one port serves connections to several servers: binding both would
+/// reserve it.
+fn bind_address(socket: &OwnedFd, source: IpAddr) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let on: libc::c_int = 1;
+        // SAFETY: the descriptor is open, and `on` lives over the call, which reads its four bytes.
+        let told = unsafe {
+            libc::setsockopt(
+                std::os::fd::AsRawFd::as_raw_fd(socket),
+                libc::IPPROTO_IP,
+                libc::IP_BIND_ADDRESS_NO_PORT,
+                std::ptr::from_ref(&on).cast(),
+                size_of_val(&on) as libc::socklen_t,
+            )
+        };
+        if told != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(rustix::net::bind(socket, &SocketAddr::new(source, 0))?)
 }
 
 /// Why connecting failed, once the socket is ready.

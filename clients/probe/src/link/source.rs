@@ -1,104 +1,94 @@
-//! Where connections come from, one after another: other loopback addresses once the ports of one are used up.
+//! Which address a connection comes from.
 //!
-//! A port is not free at once where the client was the first to end the connection (TIME-WAIT, RFC 9293, section 3.6): at some
-//! thousand connections a second all 28,000 ports of one address are soon gone.
+//! A connection is told by its two addresses and ports, and one local address has some 28,000 ports to connect from. What has been
+//! closed keeps its port for a minute, and the more of them are taken, the longer the kernel looks for a free one. All of 127/8 is
+//! this machine on Linux, so that many connections to a loopback server come from several addresses, drawn anew each time.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::fd::OwnedFd;
 
-use rustix::io::Errno;
-use rustix::net::sockopt::set_tcp_nodelay;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+use super::random::random_bytes;
 
-use super::socket::begin_connect;
+/// Connections from one address: a seventh of the ports that it has, unless the system was told otherwise.
+const PER_ADDRESS: usize = 4000;
 
-/// Addresses that are tried: as many ports as a core can use up in minutes.
-const MOST: u8 = 64;
-
-/// Connects to one server.
-#[derive(Debug)]
-pub(crate) struct Source {
-    server: SocketAddr,
-    /// `None` while the system chooses.
-    address: Option<Ipv4Addr>,
+/// The addresses of a number of connections to one server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sources {
+    /// The network 127.x.y, where the kernel is not left to choose.
+    network: Option<[u8; 2]>,
+    per_address: usize,
 }
 
-impl Source {
-    pub(crate) fn new(server: SocketAddr) -> Source {
-        Source { server, address: None }
+impl Sources {
+    /// For `count` connections to `server`: few are left to the kernel, as are all to a server that is not on 127/8.
+    pub(crate) fn of(server: SocketAddr, count: usize) -> std::io::Result<Sources> {
+        if count <= PER_ADDRESS || !can_choose(server) {
+            return Ok(Sources { network: None, per_address: PER_ADDRESS });
+        }
+        Sources::spread(PER_ADDRESS)
     }
 
-    /// A socket that is connecting, non-blocking, with Nagle's algorithm off.
-    pub(crate) fn connect(&mut self) -> io::Result<OwnedFd> {
-        loop {
-            let begun = match self.address {
-                None => begin_connect(self.server),
-                Some(address) => begin_from(address, self.server),
-            };
-            match begun {
-                Err(cause) if is_used_up(&cause) => self.address = Some(self.next().ok_or(cause)?),
-                begun => return begun,
-            }
+    /// For connections to `server` that are to share no port with others.
+    pub(crate) fn apart(server: SocketAddr) -> std::io::Result<Sources> {
+        if can_choose(server) {
+            Sources::spread(PER_ADDRESS)
+        } else {
+            Ok(Sources { network: None, per_address: PER_ADDRESS })
         }
     }
 
-    /// 127.0.0.2 after 127.0.0.1; `None` where the server is not on loopback or all have been tried.
-    fn next(&self) -> Option<Ipv4Addr> {
-        let IpAddr::V4(server) = self.server.ip() else { return None };
-        let last = self.address.map_or(1, |address| address.octets()[3]);
-        (server.is_loopback() && last < MOST).then(|| Ipv4Addr::new(127, 0, 0, last + 1))
+    fn spread(per_address: usize) -> std::io::Result<Sources> {
+        let [x, y] = random_bytes()?;
+        // Not 127.0: servers and others live there.
+        Ok(Sources { network: Some([x.max(1), y]), per_address })
+    }
+
+    /// The address of connection `index`; `None` where the kernel chooses.
+    pub(crate) fn address(&self, index: usize) -> Option<IpAddr> {
+        let [x, y] = self.network?;
+        let host = 1 + index / self.per_address % 254;
+        Some(Ipv4Addr::new(127, x, y, host as u8).into())
     }
 }
 
-/// EADDRNOTAVAIL of connect, EADDRINUSE of bind.
-fn is_used_up(cause: &io::Error) -> bool {
-    matches!(cause.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse)
+fn can_choose(server: SocketAddr) -> bool {
+    cfg!(target_os = "linux") && matches!(server.ip(), IpAddr::V4(ip) if ip.is_loopback())
 }
 
-fn begin_from(address: Ipv4Addr, server: SocketAddr) -> io::Result<OwnedFd> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
-    set_tcp_nodelay(&socket, true)?;
-    bind(&socket, &SocketAddr::from((address, 0)))?;
-    match connect(&socket, &server) {
-        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::net::TcpListener;
-
     use super::*;
 
     #[test]
-    fn the_next_address_follows_until_all_were_tried() {
-        let mut source = Source::new(([127, 0, 0, 1], 80).into());
-        let mut tried = Vec::new();
-        while let Some(next) = source.next() {
-            source.address = Some(next);
-            tried.push(next);
-        }
-        assert_eq!(tried.len(), usize::from(MOST) - 1);
-        assert_eq!(tried[0], Ipv4Addr::new(127, 0, 0, 2));
+    fn few_connections_are_left_to_the_kernel_and_so_are_all_to_other_machines() {
+        let address =
+            |server: &str, count| Sources::of(server.parse().unwrap(), count).unwrap().address(count - 1);
+        assert_eq!(address("127.0.0.1:80", PER_ADDRESS), None);
+        assert_eq!(address("192.0.2.1:80", 10_000), None);
+        assert_eq!(address("[::1]:80", 10_000), None);
+        assert!(address("127.0.0.1:80", 10_000).unwrap().is_loopback());
     }
 
     #[test]
-    fn a_server_elsewhere_has_no_other_source() {
-        assert_eq!(Source::new(([192, 0, 2, 1], 80).into()).next(), None);
-        assert_eq!(Source::new((std::net::Ipv6Addr::LOCALHOST, 80).into()).next(), None);
+    fn many_connections_share_few_addresses() {
+        let sources = Sources::of(([127, 0, 0, 1], 80).into(), 10_000).unwrap();
+        let mut addresses: Vec<_> = (0..10_000).map(|index| sources.address(index).unwrap()).collect();
+        addresses.dedup();
+        assert_eq!(addresses.len(), 3);
+        assert!(addresses.iter().all(|address| *address != Ipv4Addr::LOCALHOST));
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
-    fn a_chosen_address_is_what_the_server_sees() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = Some(Ipv4Addr::new(127, 0, 0, 9));
-        let socket = Source { address, ..Source::new(listener.local_addr().unwrap()) }.connect().unwrap();
-        let (_, from) = listener.accept().unwrap();
-        assert_eq!(from.ip(), Ipv4Addr::new(127, 0, 0, 9));
-        drop(socket);
+    fn a_connection_comes_from_the_address_that_was_asked_for() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let sources = Sources::spread(2).unwrap();
+        let sockets: Vec<_> = (0..4)
+            .map(|index| super::super::socket::begin_connect(server, sources.address(index)).unwrap())
+            .collect();
+        let mut came: Vec<_> = sockets.iter().map(|_| listener.accept().unwrap().1.ip()).collect();
+        came.sort();
+        let asked: Vec<_> = (0..4).map(|index| sources.address(index).unwrap()).collect();
+        assert_eq!(came, asked);
     }
 }

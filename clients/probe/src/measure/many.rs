@@ -60,14 +60,26 @@ impl<S> Many<S> {
         Ok(Many { poller, sleep_ns, links, unfinished: Vec::new(), inbox: Inbox::new(READ_BYTES) })
     }
 
-    /// Reads each connection that has data, once. The messages of a read share the time right after it.
+    /// As [`poll_within`](Many::poll_within), sleeping as long as the session lets it.
     #[inline(always)]
     pub(crate) fn poll(
         &mut self,
         session: &mut Session,
         handler: &mut impl Handler<State = S>,
     ) -> Result<(Poll, u64), Failure> {
-        let sleep_ns = if self.unfinished.is_empty() { self.sleep_ns } else { 0 };
+        self.poll_within(SLEEP_NS, session, handler)
+    }
+
+    /// Reads each connection that has data, once. The messages of a read share the time right after it. Where there are none, it
+    /// sleeps for `most_ns` at most, unless it spins.
+    #[inline(always)]
+    pub(crate) fn poll_within(
+        &mut self,
+        most_ns: u32,
+        session: &mut Session,
+        handler: &mut impl Handler<State = S>,
+    ) -> Result<(Poll, u64), Failure> {
+        let sleep_ns = if self.unfinished.is_empty() { self.sleep_ns.min(most_ns) } else { 0 };
         let ready = match self.poller.wait(sleep_ns) {
             Ok(ready) => ready,
             Err(cause) => return Err(session.failure(format!("failed to poll: {cause}"))),
@@ -117,6 +129,11 @@ impl<S> Many<S> {
             // Not 0, which would be never to sleep again.
             self.sleep_ns = ns.clamp(1, SLEEP_NS.into()) as u32;
         }
+    }
+
+    /// What the handler keeps for each connection.
+    pub(crate) fn states(&self) -> impl Iterator<Item = &S> {
+        self.links.iter().map(|link| &link.state)
     }
 
     pub(crate) fn into_sockets(self) -> Vec<OwnedFd> {

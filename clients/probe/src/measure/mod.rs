@@ -8,6 +8,7 @@ mod intake;
 mod many;
 mod ping;
 mod reading;
+mod relay;
 mod single;
 mod ticks;
 
@@ -71,6 +72,7 @@ fn measured(request: &Request) -> Result<Observation, Failure> {
             observation.checked = connects.into_audit().check()?;
             Ok(observation)
         }
+        Job::Relay => relay::measured(request),
     }
 }
 

@@ -11,7 +11,9 @@ use sha1::{Digest as _, Sha1};
 use tickbench_client_kit::monotonic_ns;
 use tickbench_frame::{Mask, Opcode, write_frame};
 use tickbench_protocol::{Payload, Stamps, Tape, encode_binary};
-use tickbench_record::{Arrival, Encoding, Flush, Job, Observation, Reply, Request, Stage, Wait};
+use tickbench_record::{
+    Arrival, Disturbance, Encoding, Flush, Job, Observation, Reply, Request, Stage, Wait,
+};
 
 /// Serves every connection with `script`, once it is upgraded. A script ends when it returns, or when writing fails.
 pub(crate) fn serve(
@@ -121,6 +123,7 @@ pub(crate) fn request(server: SocketAddr) -> Request {
         server_gaps: None,
         stages: false,
         samples: None,
+        beside: Disturbance::Nothing,
     }
 }
 

@@ -2,7 +2,10 @@
 //! `--dictionary` prints it.
 
 use serde::{Serialize, Serializer};
-use tickbench_record::{Distribution, Hiccups, Measurement, MemoryReading, Observation, Outcome, Usage};
+use tickbench_record::{
+    ClosedWith, Distribution, Disturbed, Hiccups, Measurement, MemoryReading, Observation, Outcome, Relayed,
+    Usage,
+};
 
 /// What a row holds in a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +80,8 @@ pub(crate) fn all() -> Vec<Column> {
     columns.text("server_memory_missing", "why memory was not read", |m| {
         m.observation.as_ref().and_then(|seen| seen.server_memory_missing.clone())
     });
+    columns.relayed();
+    columns.disturbed();
     columns.0
 }
 
@@ -109,7 +114,7 @@ pub(super) fn row(name: &str, kind: Kind, unit: &str, meaning: &str) -> String {
 type Latency = fn(&Observation) -> Option<&Distribution>;
 
 /// The distributions that a measurement may hold.
-pub(crate) const LATENCIES: [(&str, &str, Latency); 10] = [
+pub(crate) const LATENCIES: [(&str, &str, Latency); 12] = [
     ("lag", "sent − due", |seen| seen.lag_ns.as_ref()),
     ("delivery", "received − sent", |seen| seen.delivery_ns.as_ref()),
     ("response", "received − due", |seen| seen.response_ns.as_ref()),
@@ -132,6 +137,10 @@ pub(crate) const LATENCIES: [(&str, &str, Latency); 10] = [
         "round trip without the samples that a hiccup of the client's core may have delayed",
         |seen| seen.round_trip_cleaned_ns.as_ref(),
     ),
+    ("publish_lag", "sent − due where the client publishes: its own lateness", |seen| {
+        seen.publish_lag_ns.as_ref()
+    }),
+    ("skew", "from a published message's first delivery to its last", |seen| seen.skew_ns.as_ref()),
 ];
 
 /// Columns under construction.
@@ -336,6 +345,56 @@ impl Columns {
             move |m: &Measurement| m.observation.as_ref().and_then(of).map(|usage| usage.cpu_ns_per_message);
         let meaning = format!("the {whose}: CPU time for each message");
         self.real(format!("{whose}_cpu_ns_per_message"), "ns", meaning, cost);
+    }
+}
+
+impl Columns {
+    fn relayed(&mut self) {
+        type Field = (&'static str, &'static str, &'static str, fn(&Relayed) -> Option<u64>);
+        const FIELDS: [Field; 3] = [
+            ("published", "", "messages published in the window", |r| Some(r.published)),
+            ("published_behind", "", "of them, late by the gap between two and by 1 ms", |r| Some(r.behind)),
+            ("server_rss_start_bytes", "B", "the server: resident memory before the window", |r| {
+                r.server_rss_start_bytes
+            }),
+        ];
+        for (name, unit, meaning, read) in FIELDS {
+            self.whole(name, unit, meaning, move |m| read(m.observation.as_ref()?.relayed.as_ref()?));
+        }
+    }
+
+    fn disturbed(&mut self) {
+        type Field = (&'static str, &'static str, &'static str, fn(&Disturbed) -> u64);
+        const FIELDS: [Field; 12] = [
+            ("attempted", "", "connections begun", |d| d.attempted),
+            ("opened", "", "those that came as far as they were to", |d| d.opened),
+            ("left", "", "those that went away by themselves", |d| d.left),
+            ("open", "", "those still there at the end", |d| d.open),
+            ("closed", "", "those that the server closed with a close frame", Disturbed::all_closed),
+            ("ended", "", "those that the server ended without one", |d| d.ended),
+            ("reset", "", "those that the server reset", |d| d.reset),
+            ("refused", "", "those that could not connect or were not upgraded", |d| d.refused),
+            ("received", "", "published messages that they received", |d| d.received),
+            ("lost", "", "published messages that they should have received and did not", |d| d.lost),
+            ("bytes", "B", "bytes of payload that they received", |d| d.bytes),
+            ("client_ns", "ns", "how long the client was busy with them", |d| d.client_ns),
+        ];
+        fn of(m: &Measurement) -> Option<&Disturbed> {
+            m.observation.as_ref()?.disturbed.as_ref()
+        }
+        for (name, unit, meaning, read) in FIELDS {
+            let meaning = format!("those that disturbed: {meaning}");
+            self.whole(format!("disturbers_{name}"), unit, meaning, move |m| of(m).map(read));
+        }
+        let meaning = "those that disturbed: the codes of the server's close frames, with how many of each";
+        self.text("disturbers_closed_codes", meaning, |m| {
+            let code = |closed: &ClosedWith| match closed.code {
+                Some(code) => format!("{code}:{}", closed.count),
+                None => format!("none:{}", closed.count),
+            };
+            let codes: Vec<String> = of(m)?.closed.iter().map(code).collect();
+            (!codes.is_empty()).then(|| codes.join(" "))
+        });
     }
 }
 

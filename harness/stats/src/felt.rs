@@ -1,0 +1,39 @@
+//! What the measured stream felt of a disturbance: the same server in the same question, disturbed and not, by iteration.
+
+use tickbench_record::{Cell, DistributionError, Disturbance};
+
+use crate::compare::{Contender, Side, told, verdict};
+use crate::resample::Tables;
+use crate::{Felt, Metric, Verdict, holm};
+
+/// Compares each disturbed cell with its undisturbed twin, on the metrics that decide their question. Those of one scenario are one family
+/// of Holm's correction. A cell that failed an audit is compared with nothing, and neither is one without a twin.
+pub(crate) fn all(contenders: &[Contender], tables: &Tables) -> Result<Vec<Felt>, DistributionError> {
+    let sound = |one: &&Contender| one.cell.is_sound() && one.cell.completed > 0;
+    let mut felt: Vec<Felt> = Vec::new();
+    for one in contenders.iter().filter(sound).filter(|one| one.cell.cell.beside != Disturbance::Nothing) {
+        let calm = Cell { beside: Disturbance::Nothing, ..one.cell.cell.clone() };
+        let Some(twin) = contenders.iter().filter(sound).find(|other| other.cell.cell == calm) else {
+            continue;
+        };
+        for metric in Metric::deciding(&[one.cell, twin.cell]) {
+            let sides = [one, twin].map(|side| Side::whole(side, metric, tables));
+            let Some(told) = told(metric, &sides[0], &sides[1], tables)? else { continue };
+            felt.push(Felt {
+                cell: one.cell.cell.clone(),
+                metric,
+                ratio: told.ratio,
+                p: told.p,
+                verdict: Verdict::NoDifference,
+            });
+        }
+    }
+    for family in felt.chunk_by_mut(|a, b| a.cell.scenario == b.cell.scenario) {
+        let p = holm::corrected(&family.iter().map(|felt| felt.p).collect::<Vec<_>>());
+        for (felt, p) in family.iter_mut().zip(p) {
+            felt.p = p;
+            felt.verdict = verdict(&felt.ratio, p);
+        }
+    }
+    Ok(felt)
+}
