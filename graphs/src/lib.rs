@@ -49,6 +49,10 @@ pub enum Section {
     Throughput,
     /// What more connections change.
     Scaling,
+    /// Response against offered load.
+    Load,
+    /// The highest rate that keeps a target.
+    Capacity,
     /// Round trips.
     Echo,
     /// What another client than the instrument sees.
@@ -88,6 +92,8 @@ pub fn charts(summary: &Summary, options: Options) -> Result<Vec<Chart>, GraphEr
         chart::percentiles::lag,
         chart::throughput::charts,
         chart::scaling::charts,
+        chart::load::charts,
+        chart::capacity::charts,
         chart::percentiles::round_trip,
         chart::echo::charts,
         chart::clients::charts,

@@ -15,7 +15,9 @@ struct Race<'a> {
 }
 
 fn races<'a>(run: &Run<'a>) -> Vec<Race<'a>> {
-    let asked = ScenarioKind::ALL.iter().flat_map(|&kind| {
+    // A curve of response against load has its own section: a line a rate would bury the answer.
+    let kinds = ScenarioKind::ALL.iter().filter(|kind| **kind != ScenarioKind::Load);
+    let asked = kinds.flat_map(|&kind| {
         run.questions(kind).into_iter().flat_map(|question| {
             Metric::deciding(&question).into_iter().map(move |metric| (question.clone(), metric))
         })

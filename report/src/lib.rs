@@ -17,7 +17,7 @@ use minijinja::{Environment as Templates, UndefinedBehavior};
 use serde::Serialize;
 use thiserror::Error;
 use tickbench_record::{Environment, Study};
-use tickbench_stats::Summary;
+use tickbench_stats::{KNEE_FACTOR, Summary};
 
 use run::Run;
 use sections::Part;
@@ -50,6 +50,10 @@ pub enum Section {
     Throughput,
     /// More and more connections.
     Scaling,
+    /// Response against offered load.
+    Load,
+    /// The highest rate that keeps a target.
+    Capacity,
     /// Round trips.
     Echo,
     /// What a usual client adds.
@@ -104,6 +108,11 @@ pub fn render(
         throughput_figures: of(Section::Throughput),
         scaling: sections::scaling::section(&run),
         scaling_figures: of(Section::Scaling),
+        load: sections::load::section(&run),
+        load_figures: of(Section::Load),
+        knee_factor: KNEE_FACTOR,
+        capacity: sections::capacity::section(&run),
+        capacity_figures: of(Section::Capacity),
         echo: sections::echo::section(&run),
         echo_figures: of(Section::Echo),
         clients: sections::clients::section(&run),
@@ -149,6 +158,11 @@ struct View<'a> {
     throughput_figures: Vec<&'a Figure>,
     scaling: Vec<Part>,
     scaling_figures: Vec<&'a Figure>,
+    load: Vec<Part>,
+    load_figures: Vec<&'a Figure>,
+    knee_factor: f64,
+    capacity: Vec<Part>,
+    capacity_figures: Vec<&'a Figure>,
     echo: Vec<Part>,
     echo_figures: Vec<&'a Figure>,
     clients: String,

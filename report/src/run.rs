@@ -5,6 +5,7 @@ use tickbench_record::{
 };
 use tickbench_stats::{CellSummary, Metric, Place, Summary, Verdict};
 
+use crate::sections::load::offered;
 use crate::table::Table;
 use crate::units::{Unit, count, number, percentile};
 
@@ -78,6 +79,9 @@ impl<'a> Run<'a> {
         }
         if varies(&|other| other.connections != cell.connections) {
             words.push(connections(cell.connections));
+        }
+        if varies(&|other| other.rate_per_s != cell.rate_per_s) {
+            words.push(offered(cell.rate_per_s));
         }
         if varies(&|other| other.size_bytes != cell.size_bytes) {
             words.push(format!("{} B", count(cell.size_bytes)));
@@ -233,6 +237,9 @@ pub(crate) fn metric_words(metric: Metric) -> (&'static str, Unit) {
         Metric::DeliveryCleanedP999 => ("p99.9 delivery, cleaned", Unit::Micros),
         Metric::RoundTripCleanedP50 => ("p50 round trip, cleaned", Unit::Micros),
         Metric::RoundTripP50 => ("p50 round trip", Unit::Micros),
+        Metric::ResponseP50 => ("p50 response", Unit::Micros),
+        Metric::ResponseP99 => ("p99 response", Unit::Micros),
+        Metric::CapacityPerS => ("capacity at the target", Unit::Millions),
         _ => ("rate", Unit::Millions),
     }
 }

@@ -58,6 +58,7 @@ pub(crate) fn summary(servers: &[&str], iterations: usize) -> Summary {
         cells,
         comparisons: Vec::new(),
         floors: Vec::new(),
+        knees: Vec::new(),
     }
 }
 
@@ -103,6 +104,7 @@ fn summed(cell: Cell, iterations: usize, figures: &[(Metric, f64)], series: Seri
         merged: BTreeSet::new(),
         audits: Vec::new(),
         ceiling_share: None,
+        searches: None,
         series,
     }
 }

@@ -266,6 +266,9 @@ impl Scenario {
             return Err("arrival is recorded, so the capture sets the pace: leave rate_per_s out".into());
         }
         let is_load = self.kind == ScenarioKind::Load;
+        if recorded && (is_load || self.kind == ScenarioKind::Capacity) {
+            return Err(format!("a {} scenario sets the pace, and so arrival cannot be recorded", self.kind));
+        }
         if is_load != !self.rates_per_s.is_empty() {
             return Err("a load scenario, and no other, has rates_per_s".into());
         }
@@ -435,6 +438,15 @@ mod tests {
         let recorded = text.replace("constant", "recorded");
         assert!(Study::from_toml(&recorded).unwrap_err().to_string().contains("leave rate_per_s out"));
         assert!(Study::from_toml(&recorded.replace("rate_per_s = 5.0", "rate_per_s = 0.0")).is_ok());
+        let searched = recorded
+            .replace("rate_per_s = 5.0", "rate_per_s = 0.0\np99_us = 500.0")
+            .replace("kind = \"latency\"", "kind = \"capacity\"");
+        assert!(
+            Study::from_toml(&searched)
+                .unwrap_err()
+                .to_string()
+                .contains("a capacity scenario sets the pace")
+        );
         assert!(Study::from_toml(&text).is_ok(), "its payloads may also come at a rate of one's own");
     }
 

@@ -107,14 +107,21 @@ fn schedule(cell: &Cell, completed: &Completed) -> Option<Audit> {
     let figure = median_of(completed.values().map(|seen| seen.messages_per_s / cell.rate_per_s).collect())?;
     let asked =
         median_of(completed.values().map(|seen| cell.rate_per_s * seen.elapsed_ns as f64 / 1e9).collect())?;
+    let held = (figure - 1.0).abs() <= schedule_tolerance(cell.arrival, cell.connections, asked);
+    Some(Audit { check: Check::Schedule, figure, held })
+}
+
+/// How far the achieved rate may be from the one asked for, as a share of it: 1 %, and what the ends of a window cut of the
+/// `asked` messages that it should hold.
+pub fn schedule_tolerance(arrival: Arrival, connections: u32, asked: f64) -> f64 {
     // A window begins and ends between two ticks of each connection, and so may hold one of them more or less.
-    let cut = f64::from(cell.connections) / asked;
-    let within = match cell.arrival {
+    let cut = f64::from(connections) / asked;
+    let ends = match arrival {
         Arrival::Constant | Arrival::Recorded => cut,
         Arrival::Burst => cut * BURST_TICKS,
         Arrival::Poisson => cut + RANDOM_WITHIN / asked.sqrt(),
     };
-    Some(Audit { check: Check::Schedule, figure, held: (figure - 1.0).abs() <= SCHEDULE_WITHIN + within })
+    SCHEDULE_WITHIN + ends
 }
 
 fn clock(cell: &Cell, completed: &Completed, context: &Context) -> Audit {

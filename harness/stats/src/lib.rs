@@ -18,11 +18,13 @@
 //! - `comparisons`: each pair of servers of a question, on the metrics that decide it: `ratio` with its interval, `p`, `shift`,
 //!   `cliffs_delta` (both `null` for merged samples), `floor` (`null` without a control), `below_floor` and the `verdict`: `lower`,
 //!   `higher` or `no_difference`.
+//! - `knees`: where each curve of response against offered load takes off; absent where there is none.
 //! - `floors`: each control against its twin: `ratio`, `p`, the `floor`, and the `verdict`, which is a false alarm where it is not
 //!   `no_difference`.
 
 mod audit;
 mod between;
+mod capacity;
 mod changes;
 mod compare;
 mod context;
@@ -31,6 +33,7 @@ mod effect;
 mod executions;
 mod figure;
 mod holm;
+mod knee;
 mod mann_whitney;
 mod merged;
 mod metric;
@@ -49,12 +52,14 @@ mod usage;
 #[cfg(test)]
 mod oracle;
 
-pub use audit::{Audit, Check};
+pub use audit::{Audit, Check, schedule_tolerance};
 pub use between::Between;
+pub use capacity::Searches;
 pub use changes::{Change, Changes, Side};
 pub use compare::FAMILY_ERROR;
 pub use context::Context;
 pub use doubt::{CLIENT_BUSY, CLIENT_HEADROOM, Doubt, SERVER_BUSY};
+pub use knee::{KNEE_FACTOR, Knee};
 pub use metric::Metric;
 pub use pair::Paired;
 pub use power::{Detection, STUDIES, detection};

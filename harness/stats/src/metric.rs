@@ -149,6 +149,7 @@ metrics! {
     ClientCpuShare = Source::Value(|seen| Some(seen.client_usage?.cpu_share)),
     ClientCpuNsPerMessage = Source::Value(|seen| per_message(seen, seen.client_usage?)),
     ClientSetAsideShare = Source::Value(|seen| over(seen.client_hiccups?.set_aside, seen.received)),
+    CapacityPerS = Source::Value(|seen| Some(seen.capacity.as_ref()?.rate_per_s)),
 }
 
 /// Tails as they were, with the same less the machine's hiccups.
@@ -196,9 +197,8 @@ impl Metric {
                 &[Metric::RoundTripCleanedP50, Metric::MessagesPerS],
                 &[Metric::RoundTripP50, Metric::MessagesPerS],
             ),
-            ScenarioKind::Throughput | ScenarioKind::Capacity | ScenarioKind::Connect => {
-                return &[Metric::MessagesPerS];
-            }
+            ScenarioKind::Capacity => return &[Metric::CapacityPerS],
+            ScenarioKind::Throughput | ScenarioKind::Connect => return &[Metric::MessagesPerS],
         };
         if has(cleaned[0]) { cleaned } else { raw }
     }
@@ -215,7 +215,7 @@ impl Metric {
 
     /// Whether more of it is better: a rate. Of all others, less is.
     pub fn higher_is_better(self) -> bool {
-        matches!(self, Metric::MessagesPerS | Metric::BytesPerS)
+        matches!(self, Metric::MessagesPerS | Metric::BytesPerS | Metric::CapacityPerS)
     }
 
     /// The quantile that it is, from 0 to 1, or `None` where it is none.

@@ -13,7 +13,7 @@ use crate::merged::Merged;
 use crate::metric::{Latency, Source};
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;
-use crate::{CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, usage};
+use crate::{CellSummary, Context, Estimate, Metric, Searches, Series, Summary, audit, compare, knee, usage};
 
 /// Why measurements cannot be summed up.
 #[derive(Debug, Error)]
@@ -75,7 +75,9 @@ impl Summary {
             .collect();
         let (comparisons, floors) = compare::all(&contenders, &tables)
             .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
-        Ok(Summary { study: study.name.clone(), iterations: study.iterations, cells, comparisons, floors })
+        let knees = knee::all(&contenders, &tables);
+        let (study, iterations) = (study.name.clone(), study.iterations);
+        Ok(Summary { study, iterations, cells, comparisons, floors, knees })
     }
 }
 
@@ -139,6 +141,7 @@ fn summarize(
         merged: from_merged.keys().copied().collect(),
         audits: audit::of_cell(executions, context),
         ceiling_share,
+        searches: Searches::of(cell, completed, context),
         series: Series {
             merged_quantiles: curve(main)?,
             merged_cleaned_quantiles: curve(cleaned)?,

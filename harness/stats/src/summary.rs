@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tickbench_record::Cell;
 
-use crate::{Audit, Metric};
+use crate::{Audit, Knee, Metric, Searches};
 
 /// A value with the interval in which it lies with 95 % confidence. Bootstrapped over iterations.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -50,6 +50,9 @@ pub struct CellSummary {
     /// The rate over the ceiling that was measured for this client, encoding and way to wait, in messages or bytes, whichever is
     /// nearer. `None` where there is no such ceiling.
     pub ceiling_share: Option<f64>,
+    /// What the searches for its capacity came to besides their rates; `None` where there were none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub searches: Option<Searches>,
     /// What the graphs draw besides estimates; left out of `summary.json`.
     #[serde(skip)]
     pub series: Series,
@@ -167,4 +170,7 @@ pub struct Summary {
     pub comparisons: Vec<Comparison>,
     /// Servers compared with themselves, and what that says of this machine.
     pub floors: Vec<Floor>,
+    /// Where each curve of response against offered load takes off, in the order of the study.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub knees: Vec<Knee>,
 }

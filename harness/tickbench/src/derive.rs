@@ -62,6 +62,8 @@ fn section(chart: &Chart) -> tickbench_report::Section {
         Drawn::Latency => Shown::Latency,
         Drawn::Throughput => Shown::Throughput,
         Drawn::Scaling => Shown::Scaling,
+        Drawn::Load => Shown::Load,
+        Drawn::Capacity => Shown::Capacity,
         Drawn::Echo => Shown::Echo,
         Drawn::Clients => Shown::Clients,
         Drawn::Resources => Shown::Resources,

@@ -8,6 +8,7 @@
 
 mod awake;
 mod build;
+mod capacity;
 mod capture;
 mod ceilings;
 mod cli;
@@ -74,6 +75,7 @@ fn act(cli: Cli) -> anyhow::Result<Ended> {
     match cli.command.unwrap_or_default() {
         Command::Run(wishes) => run::run(&root()?, &wishes),
         Command::List => list::list(&root()?),
+        Command::Capacity(wishes) => capacity::command(&root()?, &wishes),
         Command::Verify(wishes) => verify::command(&root()?, &wishes),
         Command::Control(wishes) => control::command(&root()?, &wishes),
         Command::Preflight(wishes) => preflight::command(&root()?, &wishes),

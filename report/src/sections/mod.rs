@@ -1,11 +1,13 @@
 //! The sections that show figures: each turns a part of the summary into Markdown.
 
 pub(crate) mod audits;
+pub(crate) mod capacity;
 pub(crate) mod clients;
 pub(crate) mod echo;
 pub(crate) mod environment;
 pub(crate) mod failures;
 pub(crate) mod latency;
+pub(crate) mod load;
 pub(crate) mod noise;
 pub(crate) mod quiet;
 pub(crate) mod resources;

@@ -77,10 +77,12 @@ fn wide_intervals(run: &Run) -> Option<String> {
 
 fn floods(run: &Run) -> Option<String> {
     let marked: Vec<_> = marked(run).into_iter().filter(|(_, doubt)| *doubt != Doubt::Coalesced).collect();
-    let all = run.summary.cells.iter().filter(|cell| cell.cell.kind == ScenarioKind::Throughput).count();
+    let goes_to_the_limit =
+        |kind| matches!(kind, ScenarioKind::Throughput | ScenarioKind::Load | ScenarioKind::Capacity);
+    let all = run.summary.cells.iter().filter(|cell| goes_to_the_limit(cell.cell.kind)).count();
     (!marked.is_empty()).then(|| {
         format!(
-            "**Rates that are no verdict.** In {} of {all} throughput rows the server was not what limited the rate. They are \
+            "**Rates that are no verdict.** In {} of {all} rows at the limit the server was not what limited the rate. They are \
              marked there, compared with nothing and left out of the ranking.",
             marked.len()
         )

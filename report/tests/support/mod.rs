@@ -152,6 +152,7 @@ pub(crate) fn cell(cell: Cell, factor: f64) -> CellSummary {
         merged: [M::DeliveryP999].into(),
         audits: Vec::new(),
         ceiling_share: None,
+        searches: None,
         series: Series::default(),
     }
 }
@@ -173,6 +174,7 @@ pub(crate) fn summary(study: &Study, factors: &[(&str, f64)]) -> Summary {
         cells,
         comparisons: Vec::new(),
         floors: Vec::new(),
+        knees: Vec::new(),
     };
     summary.comparisons = comparisons(&summary);
     summary
