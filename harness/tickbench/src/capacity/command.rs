@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use tickbench_record::{Encoding, Flush, Study};
 use tickbench_stats::{CellSummary, Doubt, Metric};
@@ -21,7 +21,6 @@ use crate::{derive, run};
 const ITERATIONS: u32 = 10;
 
 #[derive(Debug, Args)]
-#[group(id = "target", multiple = true, required = true, args = ["p99", "p999"])]
 pub(crate) struct CapacityArgs {
     /// What p99 of the response may be at most, such as `500us`.
     #[arg(long, value_name = "TIME", value_parser = limit)]
@@ -84,6 +83,10 @@ impl CapacityArgs {
     /// the server's core is kept awake, so that no wake-up of the machine stands in the response at low rates.
     fn study(&self, manifest: &Manifest) -> anyhow::Result<Study> {
         let CapacityArgs { iterations, encoding, flush, .. } = self;
+        ensure!(
+            self.p99.is_some() || self.p999.is_some(),
+            "capacity needs a target for the response: --p99 500us, --p999 2ms, or both"
+        );
         let us = |time: Duration| time.as_nanos() as f64 / 1e3;
         let limits = [("p99_us", self.p99), ("p999_us", self.p999)];
         let limits: String =
