@@ -12,7 +12,7 @@ fn saturating() -> Project {
     let project = Project::new(&[("one", "fine"), ("two", "fine")], "saturates", "fine");
     let manifest = project.server("one", "fine") + &project.server("base", "fine") + "baseline = true\n";
     project.write("servers/servers.toml", &manifest);
-    project.watching("fine")
+    project
 }
 
 fn capacity(project: &Project, more: &[&str]) -> std::process::Output {
@@ -28,7 +28,7 @@ fn study(scenario: &str) -> String {
 
 #[test]
 fn the_highest_rate_that_holds_is_found_in_every_iteration() {
-    let project = saturating();
+    let project = saturating().watching("fine");
     let output = capacity(&project, &["--p99", "500us", "--iterations", "3", "--servers", "one"]);
     assert_code(&output, 0);
     let (run, text) = (project.out(), stdout(&output));
