@@ -96,11 +96,25 @@ fn panels(run: &Run, scene: &Scene, facet: Facet) -> Vec<Panel> {
         title: against.title.into(),
         x_name: Some("Offered messages per second"),
         y_name: against.y_name,
-        x: Axis::at_values(&rates, Unit::Rate),
+        x: axis_of_rates(&rates),
         y: axis(against),
         lines: lines_of(run, scene, facet, against),
     };
     SHOWN.iter().map(panel).filter(|panel| !panel.lines.is_empty()).collect()
+}
+
+/// The rates themselves, as many labelled as fit beside each other on half a card.
+fn axis_of_rates(rates: &[f64]) -> Axis {
+    const LABEL_SHARE: f64 = 0.2;
+    let mut axis = Axis::at_values(rates, Unit::Rate);
+    let span = rates.last().zip(rates.first()).map_or(1.0, |(high, low)| high / low);
+    let mut labelled = 0.0;
+    axis.ticks.retain(|tick| {
+        let fits = tick.value > labelled * span.powf(LABEL_SHARE);
+        labelled = if fits { tick.value } else { labelled };
+        fits
+    });
+    axis
 }
 
 fn lines_of(run: &Run, scene: &Scene, facet: Facet, against: &Against) -> Vec<Line> {

@@ -269,7 +269,7 @@ impl Scenario {
         if recorded && (is_load || self.kind == ScenarioKind::Capacity) {
             return Err(format!("a {} scenario sets the pace, and so arrival cannot be recorded", self.kind));
         }
-        if is_load != !self.rates_per_s.is_empty() {
+        if is_load == self.rates_per_s.is_empty() {
             return Err("a load scenario, and no other, has rates_per_s".into());
         }
         if let Some(rate) = self.rates_per_s.iter().find(|rate| !(rate.is_finite() && **rate > 0.0)) {
