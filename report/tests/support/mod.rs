@@ -1,5 +1,7 @@
 //! Small summaries, made by hand.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::collections::BTreeMap;
 
 use tickbench_record::{BuiltServer, Cell, Cores, Environment, Machine, ScenarioKind, SkippedServer, Study};
