@@ -147,7 +147,7 @@ fn curve(rates: &str, of: impl Fn(f64, u32) -> Observation) -> Summary {
 fn a_knee_is_between_two_rates_with_an_interval_over_iterations() {
     // At 300 every other iteration is slow: resamples disagree on which side of the knee it is.
     let of = |rate: f64, at: u32| {
-        let slow = rate > 300_000.0 || (rate == 300_000.0 && at % 2 == 0);
+        let slow = rate > 300_000.0 || (rate == 300_000.0 && at.is_multiple_of(2));
         offered(rate, if slow { 900_000 } else { 50_000 }, 1.0, (0.3, 0.5))
     };
     let summary = curve("[400000, 100000, 200000, 300000]", of);

@@ -80,7 +80,7 @@ pub(crate) fn command(root: &Root, args: &CapacityArgs) -> anyhow::Result<Ended>
 
 impl CapacityArgs {
     /// The study that asks this and nothing else. The client sleeps until there is data, and leaves the machine to the server;
-    /// the server's core is kept awake, so that no wake-up of the machine stands in the response at low rates.
+    /// the server's core is kept awake, so that of the wake-ups only the client's own stands in the response at low rates.
     fn study(&self, manifest: &Manifest) -> anyhow::Result<Study> {
         let CapacityArgs { iterations, encoding, flush, .. } = self;
         ensure!(
