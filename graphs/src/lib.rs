@@ -51,6 +51,10 @@ pub enum Section {
     Throughput,
     /// What more connections change.
     Scaling,
+    /// Response against offered load.
+    Load,
+    /// The highest rate that keeps a target.
+    Capacity,
     /// Round trips.
     Echo,
     /// Connections opened and closed in turn.
@@ -104,6 +108,8 @@ pub fn charts(summary: &Summary, options: Options) -> Result<Vec<Chart>, GraphEr
         chart::stages::charts,
         chart::throughput::charts,
         chart::scaling::charts,
+        chart::load::charts,
+        chart::capacity::charts,
         chart::percentiles::round_trip,
         chart::echo::charts,
         chart::connecting::charts,

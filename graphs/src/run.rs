@@ -179,7 +179,8 @@ impl<'a> Run<'a> {
     pub(crate) fn setting(&self, scene: &Scene) -> String {
         let first = scene.first();
         let mut parts = vec![format!("{} study", self.summary.study), self.iterations(&scene.cells)];
-        if first.rate_per_s > 0.0 {
+        let same_rate = scene.cells.iter().all(|cell| cell.cell.rate_per_s == first.rate_per_s);
+        if first.rate_per_s > 0.0 && same_rate {
             let relay = first.kind == ScenarioKind::Relay;
             let what = if relay { "messages/s published" } else { "ticks/s" };
             parts.push(format!("{} {what}", grouped(first.rate_per_s)));

@@ -73,6 +73,7 @@ fn summary() -> Summary {
         memory,
         lanes: Vec::new(),
         felt: Vec::new(),
+        knees: Vec::new(),
     }
 }
 

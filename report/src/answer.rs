@@ -15,7 +15,9 @@ struct Race<'a> {
 }
 
 fn races<'a>(run: &Run<'a>) -> Vec<Race<'a>> {
-    let asked = ScenarioKind::ALL.iter().flat_map(|&kind| {
+    // A curve of response against load has its own section: a line a rate would bury the answer.
+    let kinds = ScenarioKind::ALL.iter().filter(|kind| **kind != ScenarioKind::Load);
+    let asked = kinds.flat_map(|&kind| {
         run.questions(kind).into_iter().flat_map(|question| {
             Metric::deciding(&question).into_iter().map(move |metric| (question.clone(), metric))
         })
@@ -147,7 +149,10 @@ fn sentence(run: &Run, race: &Race) -> String {
     let [first, others @ ..] = places.as_slice() else {
         let marked = question.iter().any(|cell| cell.doubt().is_some());
         return if marked {
-            "no verdict: no row holds the rate of a server in this class (see Throughput)".into()
+            format!(
+                "no verdict: no row holds the rate of a server in this class (see {})",
+                section_of(question)
+            )
         } else if question.iter().any(|cell| cell.completed > 0) {
             "no figure: too few samples".into()
         } else {
@@ -257,10 +262,19 @@ fn standing(run: &Run, race: &Race, server: &str, table: &mut Table) -> String {
         Some(_) => shown,
         None => format!(
             "{shown} {}",
-            table.mark(
-                "no place: the rate is another's than this server's, or of another class (see Throughput)"
-            )
+            table.mark(format!(
+                "no place: the rate is another's than this server's, or of another class (see {})",
+                section_of(&race.question)
+            ))
         ),
+    }
+}
+
+/// The section that says why a rate is no verdict.
+fn section_of(question: &Question) -> &'static str {
+    match question[0].cell.kind {
+        ScenarioKind::Capacity => "Capacity at a target",
+        _ => "Throughput",
     }
 }
 

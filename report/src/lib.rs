@@ -17,7 +17,7 @@ use minijinja::{Environment as Templates, UndefinedBehavior, context};
 use serde::Serialize;
 use thiserror::Error;
 use tickbench_record::{Environment, Ledger, Study};
-use tickbench_stats::Summary;
+use tickbench_stats::{KNEE_FACTOR, Summary};
 
 use run::Run;
 use sections::Part;
@@ -56,6 +56,10 @@ pub enum Section {
     Throughput,
     /// More and more connections.
     Scaling,
+    /// Response against offered load.
+    Load,
+    /// The highest rate that keeps a target.
+    Capacity,
     /// Round trips.
     Echo,
     /// Connections opened and closed in turn.
@@ -136,6 +140,11 @@ pub fn render_with(
         throughput_figures: of(Section::Throughput),
         scaling: sections::scaling::section(&run),
         scaling_figures: of(Section::Scaling),
+        load: sections::load::section(&run),
+        load_figures: of(Section::Load),
+        knee_factor: KNEE_FACTOR,
+        capacity: sections::capacity::section(&run),
+        capacity_figures: of(Section::Capacity),
         echo: sections::echo::section(&run),
         echo_figures: of(Section::Echo),
         connecting: sections::connecting::section(&run),
@@ -209,6 +218,11 @@ struct View<'a> {
     throughput_figures: Vec<&'a Figure>,
     scaling: Vec<Part>,
     scaling_figures: Vec<&'a Figure>,
+    load: Vec<Part>,
+    load_figures: Vec<&'a Figure>,
+    knee_factor: f64,
+    capacity: Vec<Part>,
+    capacity_figures: Vec<&'a Figure>,
     echo: Vec<Part>,
     echo_figures: Vec<&'a Figure>,
     connecting: Vec<Part>,

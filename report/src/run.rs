@@ -6,6 +6,7 @@ use tickbench_record::{
 };
 use tickbench_stats::{CellSummary, Metric, Place, Summary, Verdict};
 
+use crate::sections::load::offered;
 use crate::table::Table;
 use crate::units::{Unit, count, number, percentile};
 
@@ -79,6 +80,9 @@ impl<'a> Run<'a> {
         }
         if varies(&|other| other.connections != cell.connections) {
             words.push(connections(cell.connections));
+        }
+        if varies(&|other| other.rate_per_s != cell.rate_per_s) {
+            words.push(offered(cell.rate_per_s));
         }
         if varies(&|other| other.size_bytes != cell.size_bytes) {
             words.push(format!("{} B", count(cell.size_bytes)));
@@ -254,6 +258,9 @@ pub(crate) fn metric_words(metric: Metric) -> (&'static str, Unit) {
         Metric::RoundTripP50 => ("p50 round trip", Unit::Micros),
         Metric::RoundTripP99 => ("p99 round trip", Unit::Micros),
         Metric::ServerCpuNsPerMessage => ("server CPU time", Unit::Micros),
+        Metric::ResponseP50 => ("p50 response", Unit::Micros),
+        Metric::ResponseP99 => ("p99 response", Unit::Micros),
+        Metric::CapacityPerS => ("capacity at the target", Unit::Millions),
         _ => ("rate", Unit::Millions),
     }
 }

@@ -228,6 +228,7 @@ fn a_run_without_measurements_still_has_a_report() {
         memory: Vec::new(),
         lanes: Vec::new(),
         felt: Vec::new(),
+        knees: Vec::new(),
     };
     let report = report(&study, &empty, Some("wire"));
     assert_eq!(first_sentence(&report), "Nothing was measured to its end, so there is nothing to compare.");

@@ -113,6 +113,7 @@ fn lines(
         Line {
             look: server.look,
             thin: false,
+            rings: Vec::new(),
             marks: if server.look.baseline { Vec::new() } else { points.clone() },
             points,
             band: figures.iter().map(|(count, figure)| (*count, figure.low, figure.high)).collect(),

@@ -139,6 +139,7 @@ impl History {
                 let drawn: Vec<_> = points.iter().map(|(at, figure)| (place(at), figure.estimate)).collect();
                 Line {
                     thin: false,
+                    rings: Vec::new(),
                     look: server.look,
                     marks: if server.look.baseline { Vec::new() } else { drawn.clone() },
                     points: drawn,

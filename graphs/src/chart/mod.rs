@@ -1,6 +1,7 @@
 //! One file a chart kind. Each draws as many charts as the summary has scenes for it.
 
 pub(crate) mod boxes;
+pub(crate) mod capacity;
 pub(crate) mod clients;
 pub(crate) mod connecting;
 pub(crate) mod cpu;
@@ -9,6 +10,7 @@ pub(crate) mod echo;
 pub(crate) mod history;
 pub(crate) mod idle;
 pub(crate) mod lanes;
+pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod per_connection;
 pub(crate) mod percentiles;

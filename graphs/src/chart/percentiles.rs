@@ -239,7 +239,14 @@ impl Curve {
         } else {
             x.ticks.iter().filter_map(|tick| mark(tick.value)).collect()
         };
-        Line { look: self.look, thin: self.thin, points: self.points, band: Vec::new(), marks }
+        Line {
+            look: self.look,
+            thin: self.thin,
+            points: self.points,
+            band: Vec::new(),
+            marks,
+            rings: Vec::new(),
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use tickbench_record::{Disturbance, ScenarioKind};
 use tickbench_stats::{CellSummary, Metric};
 
 use crate::card::{Card, missing, shown};
-use crate::chart::bars::{bar, table};
 use crate::chart::along::{Against, CONNECTIONS, panels};
+use crate::chart::bars::{bar, table};
 use crate::layout::lines::{self, Band};
 use crate::layout::rows::{self, Column};
 use crate::run::{Run, Scene, distinct, estimate};

@@ -31,10 +31,12 @@ const COLUMNS: [Column; 3] = [
     Column { title: "Client CPU", y_name: "Share of a core", unit: Unit::Share, figure: |sample| sample.3 },
 ];
 
-/// Lines over time, a row of panels each facet; of a scaling or relay scenario only the most connections, undisturbed.
+/// Lines over time, a row of panels each facet; of a scaling or relay scenario only the most connections, undisturbed, and nothing of a
+/// load scenario, whose curve shows the CPU share of each rate.
 pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
     let mut charts = Vec::new();
-    for mut scene in ScenarioKind::ALL.iter().flat_map(|kind| run.scenes(*kind)) {
+    let kinds = ScenarioKind::ALL.iter().filter(|kind| **kind != ScenarioKind::Load);
+    for mut scene in kinds.flat_map(|kind| run.scenes(*kind)) {
         if matches!(scene.first().kind, ScenarioKind::Scaling | ScenarioKind::Relay) {
             let most = scene.cells.iter().map(|cell| cell.cell.connections).max();
             let is_calm = |cell: &CellSummary| cell.cell.beside == Disturbance::Nothing;
@@ -70,6 +72,7 @@ fn chart(run: &Run, scene: &Scene) -> Result<Chart, GraphError> {
             thin: false,
             band: Vec::new(),
             marks: Vec::new(),
+            rings: Vec::new(),
         });
         Panel {
             title: column.title.into(),

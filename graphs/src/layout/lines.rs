@@ -33,6 +33,8 @@ pub(crate) struct Line {
     pub(crate) band: Vec<(f64, f64, f64)>,
     /// Points that bear the server's mark.
     pub(crate) marks: Vec<Point>,
+    /// Points that are ringed: what the chart is about.
+    pub(crate) rings: Vec<Point>,
 }
 
 const GAP: f64 = 26.0;
@@ -41,6 +43,8 @@ const NAME_WIDTH: f64 = 20.0;
 const HEADING_HEIGHT: f64 = 22.0;
 const TICKS_HEIGHT: f64 = 34.0;
 const X_NAME_HEIGHT: f64 = 18.0;
+/// Radius of a ring, in pixels: a mark fits in.
+const RING: f64 = 8.0;
 /// Bold letters are so much wider.
 const BOLD: f64 = 1.1;
 
@@ -159,7 +163,9 @@ impl Line {
             canvas.line(&points, Stroke::of(&self.look, if self.thin { 0.9 } else { 2.2 }))?;
         }
         let alone = if points.len() == 1 { &self.points } else { &self.marks };
-        alone.iter().try_for_each(|point| canvas.mark(place(*point), &self.look))
+        alone.iter().try_for_each(|point| canvas.mark(place(*point), &self.look))?;
+        let ring = Stroke::solid(self.look.color, 2.0);
+        self.rings.iter().try_for_each(|point| canvas.ring(place(*point), RING, ring))
     }
 }
 

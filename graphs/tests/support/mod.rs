@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tickbench_record::{Arrival, Cell, Client, Disturbance, Encoding, Flush, Idle, Lane, ScenarioKind, Wait};
-use tickbench_stats::{CellSummary, Estimate, Failure, Metric, Series, StageBand, Summary};
+use tickbench_stats::{CellSummary, Estimate, Failure, Knee, Metric, Series, StageBand, Summary};
 
 /// Names of the made-up servers; the last is the baseline.
 pub(crate) const SERVERS: [&str; 4] = ["axum", "actix", "tungstenite", "floor"];
@@ -46,8 +46,11 @@ pub(crate) fn summary(servers: &[&str], iterations: usize) -> Summary {
             cells.push(scaling(server, connections, iterations));
         }
     }
-    for client in [Client::Probe, Client::Tungstenite] {
-        let mut usual = latency(servers[servers.len() - 1], Encoding::Binary, client, iterations);
+    for (client, server) in
+        [Client::Probe, Client::Tungstenite].into_iter().zip(std::iter::repeat(servers.last()))
+    {
+        let Some(server) = server else { break };
+        let mut usual = latency(server, Encoding::Binary, client, iterations);
         usual.cell.scenario = "Usual client".into();
         usual.cell.wait = Wait::Block;
         cells.push(usual);
@@ -61,6 +64,7 @@ pub(crate) fn summary(servers: &[&str], iterations: usize) -> Summary {
         memory: Vec::new(),
         lanes: Vec::new(),
         felt: Vec::new(),
+        knees: Vec::new(),
     }
 }
 
@@ -113,6 +117,7 @@ pub(crate) fn summed(
         audits: Vec::new(),
         ceiling_share: None,
         disturbed: None,
+        searches: None,
         series,
     }
 }
@@ -265,6 +270,51 @@ fn scaling(server: &str, connections: u32, iterations: usize) -> CellSummary {
         (Metric::ServerCpuNsPerMessage, (22_000.0 - 4_000.0 * many.log10()) * slow),
     ];
     summed(cell, iterations, &figures, series)
+}
+
+/// Response against offered load, flat until a server's limit, and the capacity at a target.
+pub(crate) fn limits(servers: &[&str], iterations: usize) -> Summary {
+    let (mut cells, mut knees) = (Vec::new(), Vec::new());
+    for server in servers {
+        let limit = 520_000.0 / slowness(server).powi(3);
+        for rate in [10_000.0, 30_000.0, 100_000.0, 300_000.0, 400_000.0, 600_000.0, 800_000.0] {
+            let busy: f64 = rate / limit;
+            let p50 = if busy < 1.0 { 30_000.0 / (1.05 - busy) } else { 4e6 * busy * busy };
+            let cell = Cell {
+                rate_per_s: rate,
+                idle: Idle::Spin,
+                wait: Wait::Block,
+                ..cell("load", ScenarioKind::Load, server)
+            };
+            let figures = [
+                (Metric::ResponseP50, p50),
+                (Metric::ResponseP99, 3.0 * p50),
+                (Metric::ResponseP999, 7.0 * p50),
+                (Metric::MessagesPerS, rate.min(limit)),
+                (Metric::ServerCpuShare, busy.min(1.0)),
+            ];
+            if rate == 10_000.0 {
+                knees.push(Knee {
+                    cell: cell.clone(),
+                    before_per_s: 300_000.0,
+                    beyond_per_s: Some(400_000.0),
+                    low_per_s: 300_000.0,
+                    high_per_s: None,
+                    least_p99_ns: 86_000.0,
+                    iterations,
+                });
+            }
+            cells.push(summed(cell, iterations, &figures, Series::default()));
+        }
+        let figures = [(Metric::CapacityPerS, 0.93 * limit), (Metric::ServerCpuNsPerMessage, 0.96e9 / limit)];
+        cells.push(summed(
+            cell("capacity", ScenarioKind::Capacity, server),
+            iterations,
+            &figures,
+            Series::default(),
+        ));
+    }
+    Summary { cells, knees, ..summary(&[], iterations) }
 }
 
 /// Makes a cell one that failed each time.

@@ -149,7 +149,10 @@ words! {
 impl ScenarioKind {
     /// Whether the server paces the ticks: they have a lag, a delivery and a response.
     pub const fn is_paced(self) -> bool {
-        matches!(self, ScenarioKind::Latency | ScenarioKind::Scaling | ScenarioKind::Load)
+        matches!(
+            self,
+            ScenarioKind::Latency | ScenarioKind::Scaling | ScenarioKind::Load | ScenarioKind::Capacity
+        )
     }
 
     /// Whether the messages are ticks of the server's feed.

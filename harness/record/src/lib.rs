@@ -5,6 +5,7 @@
 //! **Invariant:** this crate imports no other crate of the workspace.
 
 mod buckets;
+mod capacity;
 mod cell;
 mod distribution;
 mod environment;
@@ -18,6 +19,7 @@ mod stages;
 mod study;
 
 pub use buckets::Bucket;
+pub use capacity::{Capacity, Step, StepSeen};
 pub use cell::{
     Arrival, CONTROL, Cell, Client, Disturbance, Encoding, Flush, Idle, Lane, ScenarioKind, Wait,
 };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cell, Distribution, Disturbed, Relayed, Stages};
+use crate::{Capacity, Cell, Distribution, Disturbed, Relayed, Stages};
 
 /// One execution of one cell, completed or failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,6 +130,9 @@ pub struct Observation {
     /// `round_trip_ns` without the samples that a hiccup of the client's core may have delayed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub round_trip_cleaned_ns: Option<Distribution>,
+    /// How the highest rate that keeps the target was found; all else is of the highest step that held. Capacity only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub capacity: Option<Capacity>,
     /// What the machine took from the client's core, where the client watched.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client_hiccups: Option<Hiccups>,

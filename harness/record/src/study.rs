@@ -307,6 +307,9 @@ impl Scenario {
             return Err("arrival is recorded, so the capture sets the pace: leave rate_per_s out".into());
         }
         let is_load = self.kind == ScenarioKind::Load;
+        if recorded && (is_load || self.kind == ScenarioKind::Capacity) {
+            return Err(format!("a {} scenario sets the pace, and so arrival cannot be recorded", self.kind));
+        }
         if is_load == self.rates_per_s.is_empty() {
             return Err("a load scenario, and no other, has rates_per_s".into());
         }
@@ -500,6 +503,15 @@ mod tests {
             fed.collect::<Vec<_>>(),
             [Some("f"), None],
             "where one replays it, the others are as generated"
+        );
+        let searched = recorded
+            .replace("rate_per_s = 5.0", "rate_per_s = 0.0\np99_us = 500.0")
+            .replace("kind = \"latency\"", "kind = \"capacity\"");
+        assert!(
+            Study::from_toml(&searched)
+                .unwrap_err()
+                .to_string()
+                .contains("a capacity scenario sets the pace")
         );
     }
 

@@ -129,16 +129,23 @@ fn schedule(cell: &Cell, completed: &Completed) -> Option<Audit> {
     let figure = median_of(completed.values().map(|seen| seen.messages_per_s / cell.rate_per_s).collect())?;
     let asked =
         median_of(completed.values().map(|seen| cell.rate_per_s * seen.elapsed_ns as f64 / 1e9).collect())?;
-    // A window begins and ends between two ticks of each connection, and so may hold one of them more or less.
     // One schedule goes round all connections that are pinged; a ping is under way at either end of the window.
     let streams = if cell.kind == ScenarioKind::Ping { 2 } else { cell.connections };
+    let held = (figure - 1.0).abs() <= schedule_tolerance(cell.arrival, streams, asked);
+    Some(Audit { check: Check::Schedule, figure, held })
+}
+
+/// How far the achieved rate may be from the one asked for, as a share of it: 1 %, and what the ends of a window cut of the
+/// `asked` messages that it should hold.
+pub fn schedule_tolerance(arrival: Arrival, streams: u32, asked: f64) -> f64 {
+    // A window begins and ends between two ticks of each stream, and so may hold one of them more or less.
     let cut = f64::from(streams) / asked;
-    let within = match cell.arrival {
+    let ends = match arrival {
         Arrival::Constant | Arrival::Recorded => cut,
         Arrival::Burst => cut * BURST_TICKS,
         Arrival::Poisson => cut + RANDOM_WITHIN / asked.sqrt(),
     };
-    Some(Audit { check: Check::Schedule, figure, held: (figure - 1.0).abs() <= SCHEDULE_WITHIN + within })
+    SCHEDULE_WITHIN + ends
 }
 
 fn publisher(cell: &Cell, completed: &Completed) -> Option<Audit> {

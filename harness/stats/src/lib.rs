@@ -25,12 +25,14 @@
 //! - `lanes`: each server that was asked a question in both lanes: `default`, `tuned`, their `ratio`, and the `distance` to the
 //!   baseline in both with the share that tuning `closed` (`null` where there was none to close); the key is absent where nothing was
 //!   asked in both.
+//! - `knees`: where each curve of response against offered load takes off; absent where there is none.
 //! - `floors`: each control against its twin: `ratio`, `p`, the `floor`, and the `verdict`, which is a false alarm where it is not
 //!   `no_difference`.
 //! - `felt`: each disturbed cell of a relay against itself undisturbed: `ratio`, `p` and `verdict`. Left out where nothing was disturbed.
 
 mod audit;
 mod between;
+mod capacity;
 mod changes;
 mod compare;
 mod context;
@@ -40,6 +42,7 @@ mod executions;
 mod felt;
 mod figure;
 mod holm;
+mod knee;
 mod lanes;
 mod mann_whitney;
 mod memory;
@@ -63,12 +66,14 @@ mod values;
 #[cfg(test)]
 mod oracle;
 
-pub use audit::{Audit, Check};
+pub use audit::{Audit, Check, schedule_tolerance};
 pub use between::Between;
+pub use capacity::Searches;
 pub use changes::{Change, Changes, Side};
 pub use compare::FAMILY_ERROR;
 pub use context::Context;
 pub use doubt::{CLIENT_BUSY, CLIENT_HEADROOM, Doubt, SERVER_BUSY};
+pub use knee::{KNEE_FACTOR, Knee};
 pub use lanes::{Distance, LaneStep};
 pub use memory::{Memory, MemorySlope};
 pub use metric::Metric;

@@ -195,6 +195,7 @@ metrics! {
     SkewP999 = quantile(Latency::Skew, Quantile::P999),
     ServerRssGrowthBytes = Source::Value(rss_growth),
     DisturberShare = Source::Value(|seen| over(seen.disturbed.as_ref()?.client_ns, seen.elapsed_ns)),
+    CapacityPerS = Source::Value(|seen| Some(seen.capacity.as_ref()?.rate_per_s)),
 }
 
 /// Tails as they were, with the same less the machine's hiccups.
@@ -251,9 +252,8 @@ impl Metric {
                 &[Metric::RoundTripCleanedP50, Metric::MessagesPerS],
                 &[Metric::RoundTripP50, Metric::MessagesPerS],
             ),
-            ScenarioKind::Throughput | ScenarioKind::Capacity => {
-                return &[Metric::MessagesPerS];
-            }
+            ScenarioKind::Capacity => return &[Metric::CapacityPerS],
+            ScenarioKind::Throughput => return &[Metric::MessagesPerS],
         };
         if has(cleaned[0]) { cleaned } else { raw }
     }
@@ -270,7 +270,7 @@ impl Metric {
 
     /// Whether more of it is better: a rate. Of all others, less is.
     pub fn higher_is_better(self) -> bool {
-        matches!(self, Metric::MessagesPerS | Metric::BytesPerS)
+        matches!(self, Metric::MessagesPerS | Metric::BytesPerS | Metric::CapacityPerS)
     }
 
     /// The quantile that it is, from 0 to 1, or `None` where it is none.

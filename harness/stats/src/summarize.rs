@@ -17,7 +17,8 @@ use crate::parallel::on_all_cores;
 use crate::resample::Tables;
 use crate::values::{Values, block_length};
 use crate::{
-    CellSummary, Context, Estimate, Metric, Series, Summary, audit, compare, felt, lanes, memory, usage,
+    CellSummary, Context, Estimate, Metric, Searches, Series, Summary, audit, compare, felt, knee, lanes,
+    memory, usage,
 };
 
 /// Why measurements cannot be summed up.
@@ -84,6 +85,7 @@ impl Summary {
         let unreadable = |cause| SummaryError::Histogram { cell: study.name.clone(), cause };
         let lanes = lanes::all(&contenders, context.baseline.as_deref(), &tables).map_err(unreadable)?;
         let felt = felt::all(&contenders, &tables).map_err(unreadable)?;
+        let knees = knee::all(&contenders, &tables);
         Ok(Summary {
             study: study.name.clone(),
             iterations: study.iterations,
@@ -93,6 +95,7 @@ impl Summary {
             memory,
             lanes,
             felt,
+            knees,
         })
     }
 }
@@ -171,6 +174,7 @@ fn summarize(
         audits: audit::of_cell(executions, context),
         ceiling_share,
         disturbed: disturbed(completed),
+        searches: Searches::of(cell, completed, context),
         series: Series {
             merged_quantiles: curve(main)?,
             merged_cleaned_quantiles: curve(cleaned)?,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tickbench_record::{Cell, Disturbed};
 
-use crate::{Audit, LaneStep, MemorySlope, Metric};
+use crate::{Audit, Knee, LaneStep, MemorySlope, Metric, Searches};
 
 /// A value with the interval in which it lies with 95 % confidence. Bootstrapped over iterations.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -57,6 +57,9 @@ pub struct CellSummary {
     /// What became of those that disturbed it, over all completed iterations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disturbed: Option<Disturbed>,
+    /// What the searches for its capacity came to besides their rates; `None` where there were none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub searches: Option<Searches>,
     /// What the graphs draw besides estimates; left out of `summary.json`.
     #[serde(skip)]
     pub series: Series,
@@ -198,4 +201,7 @@ pub struct Summary {
     /// Disturbed cells compared with themselves undisturbed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub felt: Vec<Felt>,
+    /// Where each curve of response against offered load takes off, in the order of the study.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub knees: Vec<Knee>,
 }

@@ -20,6 +20,9 @@ use tickbench_record::{
 /// In the middle of an iteration: after so many messages.
 const MIDDLE: u64 = 20;
 
+/// The rate beyond which a client in the mode `saturates` sees slow responses.
+const SATURATES_PER_S: f64 = 50_000.0;
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -111,8 +114,13 @@ fn measure(mode: &str, words: &[&str]) {
         "babbles" => return println!("not a reply"),
         _ => {}
     }
+    let rate_per_s: f64 = flag(words, "--rate").parse().expect("a rate");
     let completed = |received| {
-        let slower = if mode == "scripted" && is_slow_launch() { 1000 } else { 0 };
+        let slower = match mode {
+            "scripted" if is_slow_launch() => 1000,
+            "saturates" if rate_per_s > SATURATES_PER_S => 2_000_000,
+            _ => 0,
+        };
         let seen = Observation {
             client_hiccups: maybe(words, "--hiccup-ns").map(hiccups_over),
             // The file that a spinner made.
@@ -122,12 +130,13 @@ fn measure(mode: &str, words: &[&str]) {
             ..observation(received, ns("--window-ns"), slower)
         };
         // Whatever the fakes managed, they say that they kept the schedule.
-        let rate_per_s: f64 = flag(words, "--rate").parse().expect("a rate");
         let messages_per_s = if rate_per_s > 0.0 { rate_per_s } else { seen.messages_per_s };
         let seen = Observation { messages_per_s, ..seen };
         Reply::Completed(Box::new(seen))
     };
-    let reply = match exchange(flag(words, "--server"), ns("--window-ns"), ns("--stall-ns")) {
+    // A search has many windows, and none of them needs its time.
+    let window = if mode == "saturates" { Duration::ZERO } else { ns("--window-ns") };
+    let reply = match exchange(flag(words, "--server"), window, ns("--stall-ns")) {
         Ok(count) => {
             if let Some(path) = maybe(words, "--samples") {
                 write_samples(path.as_ref(), &SAMPLES).expect("a folder for samples");

@@ -53,7 +53,7 @@ pub(crate) fn prepared_of(
 }
 
 impl Flood<'_> {
-    /// Measures the ceilings that the throughput in these cells is held against. What could not be measured is a warning.
+    /// Measures the ceilings that the rates in these cells are held against. What could not be measured is a warning.
     pub(crate) fn measure_all(
         &self,
         cells: &[Cell],
@@ -93,7 +93,9 @@ impl Flood<'_> {
 }
 
 fn settings(cells: &[Cell]) -> BTreeSet<Setting> {
-    let floods = cells.iter().filter(|cell| cell.kind == ScenarioKind::Throughput);
+    let goes_to_the_limit =
+        |kind| matches!(kind, ScenarioKind::Throughput | ScenarioKind::Load | ScenarioKind::Capacity);
+    let floods = cells.iter().filter(|cell| goes_to_the_limit(cell.kind));
     floods.map(|cell| (cell.client, cell.encoding, cell.wait)).collect()
 }
 

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::Ended;
+use crate::capacity::CapacityArgs;
 use crate::compare::Gate;
 use crate::cores::CorePair;
 use crate::export::Format;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Show servers, clients and studies.
     List,
+    /// Find the highest rate that each server sustains while a target for the response holds.
+    Capacity(CapacityArgs),
     /// Check whether servers keep the contract.
     Verify(VerifyArgs),
     /// Run one server against itself: exit code 1 where this machine calls the two different.
@@ -134,6 +137,9 @@ pub(crate) struct RunArgs {
     /// A server against itself and nothing else; the study's control where none is named. No flag: `control` sets it.
     #[arg(skip)]
     pub(crate) control_alone: Option<Option<String>>,
+    /// A study that no file holds. No flag: `capacity` makes one.
+    #[arg(skip)]
+    pub(crate) made: Option<tickbench_record::Study>,
 }
 
 #[derive(Debug, Args)]

@@ -64,6 +64,8 @@ fn section(chart: &Chart) -> tickbench_report::Section {
         Drawn::Stages => Shown::Stages,
         Drawn::Throughput => Shown::Throughput,
         Drawn::Scaling => Shown::Scaling,
+        Drawn::Load => Shown::Load,
+        Drawn::Capacity => Shown::Capacity,
         Drawn::Echo => Shown::Echo,
         Drawn::Connecting => Shown::Connecting,
         Drawn::Idle => Shown::Idle,

@@ -11,6 +11,7 @@ use tickbench_record::{
 
 use crate::awake::{Awake, Waker};
 use crate::build::{Contestant, Instrument};
+use crate::capacity::{Quest, Search, Target};
 use crate::interrupt::Interrupt;
 use crate::launch::{END_DEADLINE, Launch, LiveServer, ServerEnd, Stop, last_words, start};
 use crate::plan::Execution;
@@ -96,7 +97,17 @@ fn attempt(
         ..request(rig.study, scenario, cell, *iteration, &live)
     };
     act(live.process.id());
-    match measure(client, &request, rig.cores.client, &mut live, interrupt) {
+    let core = rig.cores.client;
+    let measured = match Target::of(scenario) {
+        None => {
+            measure(client, &request, core, &mut live, interrupt).map(|(seen, client)| (seen, Some(client)))
+        }
+        Some(target) => {
+            let quest = Quest { target, cell, request, client, core };
+            quest.search(Search::of_iteration(*iteration), &mut live, interrupt).map(|seen| (seen, None))
+        }
+    };
+    match measured {
         Ok((observation, client)) => {
             // A server that froze near the end of a window is missed by a client that waits longer than that for a message.
             if let Some(state) = system::idle_state(live.process.id()) {
@@ -107,7 +118,7 @@ fn attempt(
             }
             // Both end at the same time: the client has its figures, so that neither can spoil them.
             let end = live.end()?;
-            end_client(client)?;
+            client.map_or(Ok(()), end_client)?;
             match end {
                 ServerEnd::Clean | ServerEnd::Late(_) => Ok(observation),
                 ServerEnd::Wrong(what) => Err(Stop::failed(Stage::End, what)),

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tickbench_record::{Cell, Scenario, Study};
 
 use crate::Ended;
+use crate::capacity::{Expected, Target};
 use crate::cli::RunArgs;
 use crate::manifest::{Manifest, Server};
 use crate::program::on_path;
 use crate::root::Root;
 use crate::run::most_connections;
-use crate::{limits, study};
+use crate::{capacity, limits, study};
 
 /// What an execution takes besides warm-up and window: processes to start and to end, and for each connection its handshake and
 /// its close. From the 5,400 executions of a default study on a virtual machine with two cores.
@@ -96,6 +97,14 @@ fn explained(study: &Study, cells: &Cells, connections: u32, limit: Option<u64>)
             scenario.connections.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
             if servers.is_empty() { "no server".into() } else { servers.join(", ") }
         );
+        if Target::of(scenario).is_some() {
+            let Expected { measurements, measured } = capacity::expected(scenario);
+            let _ = writeln!(
+                text,
+                "    each execution a search: some {measurements} warm-ups and windows, {:.1} s",
+                measured.as_secs_f64()
+            );
+        }
     }
     if !cells.unsupported.is_empty() {
         let names: Vec<String> = cells.unsupported.iter().map(Cell::to_string).collect();
@@ -111,11 +120,13 @@ fn time(study: &Study, cells: &Cells) -> String {
     let iteration =
         |of: &dyn Fn(&Cell) -> Duration| cells.planned.iter().map(of).sum::<Duration>() * study.iterations;
     let measured = iteration(&|cell| {
-        study
-            .scenario(cell)
-            .map_or(Duration::ZERO, |scenario| Duration::from_millis(scenario.warmup_ms + scenario.window_ms))
+        study.scenario(cell).map_or(Duration::ZERO, |scenario| capacity::expected(scenario).measured)
     });
-    let around = iteration(&|cell| AROUND + AROUND_PER_CONNECTION * cell.connections);
+    let around = iteration(&|cell| {
+        let measurements =
+            study.scenario(cell).map_or(1, |scenario| capacity::expected(scenario).measurements);
+        (AROUND + AROUND_PER_CONNECTION * cell.connections) * measurements
+    });
     format!(
         "\nTime: about {}: {} in warm-ups and windows, and {} around them ({} ms an execution and {} µs a connection, as \
          measured on a virtual machine with two cores). Building and verifying come on top.\n",

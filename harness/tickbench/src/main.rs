@@ -8,6 +8,7 @@
 
 mod awake;
 mod build;
+mod capacity;
 mod capture;
 mod ceilings;
 mod cli;
@@ -75,6 +76,7 @@ fn act(cli: Cli) -> anyhow::Result<Ended> {
     match cli.command.unwrap_or_default() {
         Command::Run(wishes) => run::run(&root()?, &wishes),
         Command::List => list::list(&root()?),
+        Command::Capacity(wishes) => capacity::command(&root()?, &wishes),
         Command::Verify(wishes) => verify::command(&root()?, &wishes),
         Command::Control(wishes) => control::command(&root()?, &wishes),
         Command::Parity(wishes) => parity::command(&root()?, &wishes),

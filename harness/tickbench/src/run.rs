@@ -4,7 +4,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
-use tickbench_record::{Environment, Measurement, Outcome, RunFolder, Scenario, SkippedServer, Spent, Study};
+use tickbench_record::{
+    Environment, Measurement, Observation, Outcome, RunFolder, Scenario, SkippedServer, Spent, Study,
+};
 
 use crate::Ended;
 use crate::ceilings::Flood;
@@ -22,7 +24,7 @@ use crate::programs::Programs;
 use crate::progress::Progress;
 use crate::root::Root;
 use crate::start::{Before, Start, rfc3339};
-use crate::{derive, limits};
+use crate::{capacity, derive, limits};
 
 /// `tickbench run`.
 pub(crate) fn run(root: &Root, args: &RunArgs) -> anyhow::Result<Ended> {
@@ -226,7 +228,17 @@ fn spent_before(environment: &Environment, done: &[Measurement], now: Spent) -> 
 }
 
 fn measuring_ns(done: &[Measurement]) -> u64 {
-    done.iter().filter_map(|measurement| measurement.observation.as_ref()).map(|seen| seen.elapsed_ns).sum()
+    done.iter().filter_map(|measurement| measurement.observation.as_ref()).map(windows_ns).sum()
+}
+
+/// The window of a measurement, or all those of a search.
+fn windows_ns(seen: &Observation) -> u64 {
+    match &seen.capacity {
+        None => seen.elapsed_ns,
+        Some(capacity) => {
+            capacity.steps.iter().filter_map(|step| step.seen).map(|step| step.elapsed_ns).sum()
+        }
+    }
 }
 
 /// The run whose samples are kept: where they are asked for, or were when it began. The clients, which write them, may run anywhere.
@@ -252,7 +264,7 @@ pub(crate) fn carry_out(
     let planned = |execution: &Execution| {
         rig.study
             .scenario(&execution.cell)
-            .map_or(Duration::ZERO, |scenario| Duration::from_millis(scenario.warmup_ms + scenario.window_ms))
+            .map_or(Duration::ZERO, |scenario| capacity::expected(scenario).measured)
     };
     let total = remaining.iter().map(Vec::len).sum();
     let mut shown =

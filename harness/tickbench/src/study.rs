@@ -67,6 +67,9 @@ pub(crate) fn embedded() -> anyhow::Result<Study> {
 }
 
 fn base(args: &RunArgs) -> anyhow::Result<Study> {
+    if let Some(study) = &args.made {
+        return Ok(study.clone());
+    }
     let Some(path) = &args.study else {
         let text = match (args.quick, &args.control_alone) {
             (true, _) => QUICK,

@@ -339,6 +339,7 @@ fn nothing_of_a_record_is_left_out() {
     let mut seen = observation(5000.0, &mut Random(1));
     let hiccups = Some(tickbench_record::Hiccups::default());
     (seen.client_hiccups, seen.server_hiccups) = (hiccups, hiccups);
+    seen.capacity = Some(tickbench_record::Capacity::default());
     seen.round_trip_ns.clone_from(&seen.lag_ns);
     seen.lag_cleaned_ns.clone_from(&seen.lag_ns);
     seen.delivery_cleaned_ns.clone_from(&seen.lag_ns);

@@ -1,6 +1,7 @@
 //! The sections that show figures: each turns a part of the summary into Markdown.
 
 pub(crate) mod audits;
+pub(crate) mod capacity;
 pub(crate) mod clients;
 pub(crate) mod connecting;
 pub(crate) mod disturbed;
@@ -10,6 +11,7 @@ pub(crate) mod failures;
 pub(crate) mod idle;
 pub(crate) mod lanes;
 pub(crate) mod latency;
+pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod noise;
 pub(crate) mod parity;

@@ -77,10 +77,15 @@ fn wide_intervals(run: &Run) -> Option<String> {
 
 fn floods(run: &Run) -> Option<String> {
     let marked: Vec<_> = marked(run).into_iter().filter(|(_, doubt)| *doubt != Doubt::Coalesced).collect();
-    let all = run.summary.cells.iter().filter(|cell| cell.cell.kind == ScenarioKind::Throughput).count();
+    let goes_to_the_limit =
+        |kind| matches!(kind, ScenarioKind::Throughput | ScenarioKind::Load | ScenarioKind::Capacity);
+    let kinds: Vec<ScenarioKind> = run.summary.cells.iter().map(|cell| cell.cell.kind).collect();
+    let all = kinds.iter().filter(|kind| goes_to_the_limit(**kind)).count();
+    let floods = kinds.iter().filter(|kind| **kind == ScenarioKind::Throughput).count();
+    let what = if floods == all { "throughput rows" } else { "rows at the limit" };
     (!marked.is_empty()).then(|| {
         format!(
-            "**Rates that are no verdict.** In {} of {all} throughput rows the server was not what limited the rate. They are \
+            "**Rates that are no verdict.** In {} of {all} {what} the server was not what limited the rate. They are \
              marked there, compared with nothing and left out of the ranking.",
             marked.len()
         )

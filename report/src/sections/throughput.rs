@@ -80,7 +80,7 @@ fn mark(table: &mut Table, doubt: Doubt) -> String {
                 SERVER_BUSY * 100.0
             ),
         ),
-        Doubt::Unknown => (
+        Doubt::Unknown | Doubt::Unbounded => (
             "unknown",
             "unknown: the server's CPU time could not be read, so what limited the rate is not known; no verdict, no place"
                 .into(),
@@ -89,7 +89,7 @@ fn mark(table: &mut Table, doubt: Doubt) -> String {
     format!(" **{word}** {}", table.mark(note))
 }
 
-/// Whether any flood is no verdict on its server.
+/// Whether any rate at the limit is no verdict on its server.
 pub(crate) fn marked<'a>(run: &Run<'a>) -> Vec<(&'a CellSummary, Doubt)> {
     let cells = run.summary.cells.iter().filter(|cell| !cell.cell.is_control());
     cells.filter_map(|cell| Some((cell, cell.doubt()?))).collect()

@@ -1,6 +1,5 @@
 //! Small summaries, made by hand.
 #![allow(dead_code, reason = "each test binary uses a part")]
-#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::collections::BTreeMap;
 
@@ -166,6 +165,7 @@ pub(crate) fn cell(cell: Cell, factor: f64) -> CellSummary {
         audits: Vec::new(),
         ceiling_share: None,
         disturbed: None,
+        searches: None,
         series: Series::default(),
     }
 }
@@ -190,6 +190,7 @@ pub(crate) fn summary(study: &Study, factors: &[(&str, f64)]) -> Summary {
         memory: Vec::new(),
         lanes: Vec::new(),
         felt: Vec::new(),
+        knees: Vec::new(),
     };
     summary.comparisons = comparisons(&summary);
     summary

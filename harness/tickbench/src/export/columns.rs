@@ -67,6 +67,7 @@ pub(crate) fn all() -> Vec<Column> {
     columns.execution();
     columns.cell();
     columns.counts();
+    columns.capacity();
     for (name, what, latency) in LATENCIES {
         columns.distribution(name, what, latency);
     }
@@ -252,6 +253,20 @@ impl Columns {
         };
         rate("messages_per_s", "1/s", "messages received a second", |seen| seen.messages_per_s);
         rate("bytes_per_s", "B/s", "bytes of payload received a second", |seen| seen.bytes_per_s);
+    }
+
+    /// All other figures of such a row are those of the highest step that held.
+    fn capacity(&mut self) {
+        let of = |m: &Measurement| m.observation.as_ref()?.capacity.clone();
+        self.real("capacity_rate_per_s", "1/s", "the highest rate at which the target held", move |m| {
+            of(m).map(|capacity| capacity.rate_per_s)
+        });
+        self.whole(
+            "capacity_steps",
+            "",
+            "rates that were tried until then, second tries included",
+            move |m| of(m).map(|capacity| capacity.steps.len() as u64),
+        );
     }
 
     fn distribution(&mut self, latency: &str, what: &str, of: Latency) {

@@ -55,7 +55,7 @@ impl Project {
         self
     }
 
-    fn watching(self, mode: &str) -> Project {
+    pub(crate) fn watching(self, mode: &str) -> Project {
         let (fake, tag) = (fake(), self.tag());
         let more = format!(
             "prepared = ['{fake}', 'server', 'fine', '{tag}']\nwatch = ['{fake}', 'watch', '{mode}', '{tag}']\n"

@@ -186,6 +186,8 @@ mod tests {
             hiccup_ns: None,
             server_gaps: None,
             beside: Disturbance::Nothing,
+            stages: false,
+            samples: None,
         }
     }
 
