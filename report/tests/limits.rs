@@ -67,6 +67,9 @@ fn summary() -> Summary {
         cells,
         comparisons: Vec::new(),
         floors: Vec::new(),
+        memory: Vec::new(),
+        lanes: Vec::new(),
+        felt: Vec::new(),
         knees,
     }
 }

@@ -1,13 +1,14 @@
 //! A subscriber that stops reading when the window opens, or that reads a tenth from then on.
 //!
-//! Its receive buffer is the system's default, as that of most clients is: what it does not read fills that first, then the server's
-//! send buffer, and then whatever the framework keeps for it. When the window is over it reads all that is left, to learn what became of
-//! it.
+//! What it does not read fills its own receive buffer first, then the server's send buffer, and then whatever the framework keeps for
+//! it, which is what the disturbance is about. Its receive buffer is therefore small: left to itself it would grow to some megabytes. When
+//! the window is over it reads all that is left, to learn what became of it.
 
 use std::io::ErrorKind;
 
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use tickbench_client_kit::{Failure, monotonic_ns};
-use tickbench_record::{Disturbed, Request};
+use tickbench_record::{Disturbed, Request, Stage};
 
 use super::SUBSCRIBE;
 use super::following::{End, Following};
@@ -22,6 +23,9 @@ pub(super) enum Appetite {
     /// A tenth of the bytes.
     Tenth,
 }
+
+/// Its receive buffer, as asked for; the kernel doubles it for its own accounts (socket(7)).
+const RECEIVE_BUFFER_BYTES: usize = 32 << 10;
 
 /// One read: less than a large message takes to copy.
 const READ_BYTES: usize = 16 << 10;
@@ -60,6 +64,9 @@ impl Reader {
     pub(super) fn new(request: &Request, appetite: Appetite) -> Result<Reader, Failure> {
         let mut opened = link::open(request.server, SUBSCRIBE, 1, Spacing::None, request.stall_ns)?;
         let mut connection = opened.pop().expect("one was asked for");
+        set_socket_recv_buffer_size(&connection.socket, RECEIVE_BUFFER_BYTES).map_err(|cause| {
+            Failure::new(Stage::Connect, format!("failed to set a small receive buffer: {cause}"))
+        })?;
         let mut following = Following::default();
         let leftover = std::mem::take(&mut connection.leftover);
         let end = following.take(&mut connection.decoder, &leftover);
