@@ -47,7 +47,8 @@ pub(crate) fn headline(run: &Run) -> String {
     let told_apart = races.iter().any(|race| race.places.iter().any(|place| place.rank > 1));
     if !told_apart {
         let needed = races.iter().map(|race| too_few(run, race)).collect::<Option<Vec<usize>>>();
-        let between = format!("between {}, in any of the {figures} compared", list(&contestants));
+        let of = if races.len() == 1 { "the one figure".into() } else { format!("any of the {figures}") };
+        let between = format!("between {}, in {of} compared", list(&contestants));
         return match needed.and_then(|needed| needed.into_iter().max()) {
             Some(needed) => format!(
                 "{} {} too few for a verdict {between}: it takes at least {needed}.",
@@ -78,7 +79,12 @@ pub(crate) fn headline(run: &Run) -> String {
             }
         })
         .collect();
-    format!("{}.", parts.join("; "))
+    let sentence = format!("{}.", parts.join("; "));
+    // It may begin with a server's name, which stays as it is.
+    match sentence.strip_prefix("in ") {
+        Some(rest) => format!("In {rest}"),
+        None => sentence,
+    }
 }
 
 /// The servers of a race than which none is surely better, in the order of the contestants. No two of them can be told apart,

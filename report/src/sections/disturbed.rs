@@ -32,10 +32,11 @@ fn what(beside: Disturbance) -> String {
     match beside {
         Disturbance::Nothing => "nothing is done".into(),
         Disturbance::StoppedReader => {
-            "one more subscriber, with the system's default buffers, stops reading when the window opens".into()
+            "one more subscriber, with a small receive buffer, stops reading when the window opens".into()
         }
         Disturbance::SlowReader => {
-            "one more subscriber, with the system's default buffers, reads a tenth of the bytes that are published".into()
+            "one more subscriber, with a small receive buffer, reads a tenth of the bytes that are published"
+                .into()
         }
         Disturbance::Vanishing => format!(
             "{per_s} subscribers a second come, and go without a close frame once they are subscribed, every other by a reset"
@@ -44,7 +45,9 @@ fn what(beside: Disturbance) -> String {
             "{} connections send half of their handshake's request and are held open",
             beside.most_at_once()
         ),
-        Disturbance::ConnectFlood => format!("{per_s} connections a second are made and closed without a byte"),
+        Disturbance::ConnectFlood => {
+            format!("{per_s} connections a second are made and closed without a byte")
+        }
         Disturbance::Churn => {
             format!("{per_s} subscribers a second come, take a message and leave with a close handshake")
         }

@@ -94,7 +94,7 @@ impl CapacityArgs {
         let text = format!(
             "name = \"capacity\"\niterations = {iterations}\n\n[[scenario]]\nname = \"capacity\"\nkind = \"capacity\"\n{limits}\
              encodings = [\"{encoding}\"]\nflush = [\"{flush}\"]\nwait = \"block\"\nidle = [\"spin\"]\nwarmup_ms = 40\n\
-             window_ms = 100\n"
+             window_ms = 350\n"
         );
         let study = Study::from_toml(&text).context("failed to make a study of the flags")?;
         let mut servers = self.servers.clone();

@@ -34,10 +34,13 @@ const READ_BYTES: usize = 16 << 10;
 const LOOK_NS: u64 = 1_000_000;
 
 /// It is still connected where nothing has come for so long, while it read all.
-const SILENCE_NS: u64 = 50_000_000;
+const SILENCE_NS: u64 = 500_000_000;
 
 /// How long it reads what is left at most.
-const READ_OUT_NS: u64 = 2_000_000_000;
+const READ_OUT_NS: u64 = 10_000_000_000;
+
+/// Its receive buffer meanwhile: nothing is to be learned from how slowly a small one empties a server.
+const READ_OUT_BUFFER_BYTES: usize = 4 << 20;
 
 pub(super) struct Reader {
     connection: Connection,
@@ -138,6 +141,8 @@ impl Reader {
 
     /// Reads what is left, and tells what became of it; `published` is how many messages were, all in all.
     pub(super) fn finish(mut self, published: u64) -> Disturbed {
+        // Where the system allows no more, reading takes longer, and is as complete.
+        set_socket_recv_buffer_size(&self.connection.socket, READ_OUT_BUFFER_BYTES).ok();
         let (began_ns, mut heard_ns) = (monotonic_ns(), monotonic_ns());
         while self.fate.is_none() {
             let heard = self.read(READ_BYTES, Patience::Wait);
