@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use tickbench_record::{Cell, Measurement};
 use tickbench_stats::{Between, Change, Changes, Estimate, FAMILY_ERROR, Verdict};
 
 use super::comparable::{self, OtherProgram, Role};
@@ -258,12 +259,13 @@ fn sentence(change: &Change) -> String {
 }
 
 fn cells(run: &Records) -> Vec<String> {
-    let mut cells: Vec<String> = run
-        .measurements
-        .iter()
-        .filter(|measurement| !measurement.cell.is_control())
-        .map(|measurement| measurement.cell.to_string())
-        .collect();
+    let mut distinct: Vec<&Cell> = Vec::new();
+    for Measurement { cell, .. } in &run.measurements {
+        if !distinct.contains(&cell) && !cell.is_control() {
+            distinct.push(cell);
+        }
+    }
+    let mut cells: Vec<String> = distinct.into_iter().map(Cell::to_string).collect();
     cells.sort();
     cells.dedup();
     cells
