@@ -103,11 +103,11 @@ pub fn charts(summary: &Summary, options: Options) -> Result<Vec<Chart>, GraphEr
     let kinds = [
         chart::percentiles::delivery,
         chart::boxes::charts,
-        chart::sizes::charts,
+        chart::delivery::sizes,
         chart::percentiles::lag,
         chart::stages::charts,
         chart::throughput::charts,
-        chart::scaling::charts,
+        chart::delivery::scaling,
         chart::load::charts,
         chart::capacity::charts,
         chart::percentiles::round_trip,
