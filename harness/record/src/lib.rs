@@ -15,6 +15,7 @@ mod parity;
 mod relayed;
 mod run;
 mod sample;
+mod scenario;
 mod stages;
 mod study;
 
@@ -40,5 +41,6 @@ pub use parity::{
 pub use relayed::{ClosedWith, Disturbed, Relayed};
 pub use run::{MeasurementLog, RunError, RunFolder};
 pub use sample::{Sample, SampleError, read_samples, write_samples};
+pub use scenario::Scenario;
 pub use stages::{Band, Stages};
-pub use study::{Scenario, Study, StudyError};
+pub use study::{Study, StudyError};
