@@ -4,10 +4,12 @@ use tickbench_record::ScenarioKind;
 use tickbench_stats::Metric;
 
 use super::tails::Tails;
-use super::{Part, Ratios, heading, name, parts, plain, remark_on_iterations, remark_on_merging};
+use super::{
+    Part, Ratios, heading, name, parts, plain, quantile_headings, remark_on_iterations, remark_on_merging,
+};
 use crate::run::{Question, Run};
 use crate::table::Table;
-use crate::units::{Unit, percentile};
+use crate::units::Unit;
 
 const ROUND_TRIP: [Metric; 3] = [Metric::RoundTripP50, Metric::RoundTripP99, Metric::RoundTripP999];
 
@@ -32,15 +34,7 @@ fn trips<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
     let is_cleaned = TAILS.are_cleaned(question);
     let p50 = Metric::deciding(question).first().copied().unwrap_or(Metric::RoundTripP50);
     let ratios = Ratios::of(run, question, p50);
-    let quantiles = if is_cleaned {
-        TAILS.headings()
-    } else {
-        ROUND_TRIP
-            .iter()
-            .filter_map(|metric| metric.quantile())
-            .map(|q| format!("{} µs", percentile(q)))
-            .collect()
-    };
+    let quantiles = if is_cleaned { TAILS.headings() } else { quantile_headings(&ROUND_TRIP) };
     let headings = std::iter::once("server".to_string()).chain(quantiles).chain(ratios.headings("p50"));
     let rest = ["thousand round trips/s", "server CPU ns a message", "server busy %"];
     let mut table = Table::new(headings.chain(rest.map(String::from)));

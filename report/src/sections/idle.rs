@@ -4,10 +4,12 @@ use tickbench_record::ScenarioKind;
 use tickbench_stats::{CellSummary, Metric};
 
 use super::tails::Tails;
-use super::{Part, Ratios, heading, name, parts, plain, remark_on_iterations, remark_on_merging};
+use super::{
+    Part, Ratios, heading, name, parts, plain, quantile_headings, remark_on_iterations, remark_on_merging,
+};
 use crate::run::{Question, Run, absent};
 use crate::table::Table;
-use crate::units::{Unit, number, percentile};
+use crate::units::{Unit, number};
 
 const ROUND_TRIP: [Metric; 2] = [Metric::RoundTripP50, Metric::RoundTripP99];
 
@@ -33,12 +35,7 @@ fn table<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
     let is_cleaned = TAILS.are_cleaned(question);
     let p50 = Metric::deciding(question).first().copied().unwrap_or(Metric::RoundTripP50);
     let ratios = Ratios::of(run, question, p50);
-    let quantiles = if is_cleaned {
-        TAILS.headings()
-    } else {
-        let named = ROUND_TRIP.iter().filter_map(|metric| metric.quantile());
-        named.map(|q| format!("{} µs", percentile(q))).collect()
-    };
+    let quantiles = if is_cleaned { TAILS.headings() } else { quantile_headings(&ROUND_TRIP) };
     let headings = std::iter::once("server".to_string()).chain(quantiles).chain(ratios.headings("p50"));
     let rest = [
         "response p99 µs",

@@ -92,11 +92,14 @@ fn name(run: &Run, server: &str) -> String {
     if run.is_baseline(server) { format!("*{}*", escaped(server)) } else { escaped(server) }
 }
 
+/// The headings of columns of quantiles, in microseconds.
+fn quantile_headings(metrics: &[Metric]) -> Vec<String> {
+    metrics.iter().filter_map(|metric| metric.quantile()).map(|q| format!("{} µs", percentile(q))).collect()
+}
+
 /// Four quantiles of one latency, a row a server.
 fn quantiles(run: &Run, question: &Question, metrics: &[Metric]) -> Table {
-    let names =
-        metrics.iter().filter_map(|metric| metric.quantile()).map(|q| format!("{} µs", percentile(q)));
-    let mut table = Table::new(std::iter::once("server".to_string()).chain(names));
+    let mut table = Table::new(std::iter::once("server".to_string()).chain(quantile_headings(metrics)));
     for cell in question {
         let mut row = vec![name(run, &cell.cell.server)];
         for &metric in metrics {
