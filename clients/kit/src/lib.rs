@@ -17,12 +17,14 @@ mod lag;
 mod memory;
 mod preemption;
 mod query;
+mod question;
 mod recorder;
 mod rows;
 mod sampler;
 mod session;
 mod stages;
 mod tally;
+mod turns;
 pub mod usage;
 
 pub use clock::monotonic_ns;
@@ -32,7 +34,8 @@ pub use hiccup::{Brought, LEAST_THRESHOLD_NS, Watch};
 pub use memory::{MemoryError, read_memory};
 pub use preemption::{Preemption, involuntary_switches};
 pub use query::ticks_target;
-pub use recorder::{Question, Recorder, Sequence};
+pub use question::Question;
+pub use recorder::{Recorder, Sequence};
 pub use sampler::UsageSampler;
 pub use session::{Poll, Progress, Session};
 

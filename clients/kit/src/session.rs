@@ -229,11 +229,11 @@ impl Session {
             Phase::Settling { from_ns }
                 if (poll != Poll::Something && now_ns >= from_ns) || now_ns >= self.phase_ends_ns =>
             {
-                self.recorder.resume();
                 self.watch.iter_mut().for_each(Watch::open);
                 self.phase = Phase::Window;
                 // The time is read anew: nothing that arrived before it is recorded.
                 self.opened_ns = monotonic_ns();
+                self.recorder.resume(self.opened_ns);
                 self.phase_ends_ns = self.opened_ns.saturating_add(self.window_ns);
                 self.usage.open(self.opened_ns);
             }
@@ -268,7 +268,6 @@ impl Session {
     /// What was seen. `closed_ns` is the end of the last poll.
     pub fn finish(self, closed_ns: u64) -> Result<Observation, Failure> {
         let elapsed_ns = closed_ns.saturating_sub(self.opened_ns);
-        let silent_ns = closed_ns.saturating_sub(self.last_data_ns);
         let Session { mut recorder, watch, server_gaps, usage, connections, connect_ns, opened_ns, .. } =
             self;
         let clocks = self.clocks.map(|before| ClockMap::between(before, Offset::read()));
@@ -287,7 +286,7 @@ impl Session {
             _ => None,
         };
         let server_rss_start_bytes = usage.server_rss_start_bytes;
-        let mut observation = recorder.finish(elapsed_ns, silent_ns, connections)?;
+        let mut observation = recorder.finish(elapsed_ns, closed_ns)?;
         if is_relay {
             observation.relayed = Some(Relayed { server_rss_start_bytes, ..Relayed::default() });
         }

@@ -57,7 +57,8 @@ fn a_connection_that_fails_fails_the_execution() {
             one_tick(stream, 0)
         }
     });
-    let (stage, reason) = failed(measure(&connects(every_third)));
+    let patient = Request { warmup_ns: 60_000_000_000, ..connects(every_third) };
+    let (stage, reason) = failed(measure(&patient));
     assert_eq!(stage, Stage::Warmup);
     assert!(reason.starts_with("failed to upgrade to `/ticks?"), "{reason}");
     assert!(reason.ends_with("HTTP 503: too many!"), "{reason}");
@@ -101,7 +102,7 @@ fn one_that_waits_among_others_that_do_not_is_found() {
         }
         one_tick(stream, 0)
     });
-    let patient = Request { stall_ns: 200_000_000, window_ns: 60_000_000_000, ..connects(server) };
+    let patient = Request { job: Job::Connect, connections: 4, ..impatient(server) };
     let (_, reason) = failed(measure(&patient));
     assert!(reason.starts_with("a connection has waited for its first tick for "), "{reason}");
 }

@@ -71,7 +71,7 @@ fn pings_that_a_later_pong_makes_up_for_are_counted_as_lost() {
 #[test]
 fn a_ping_without_an_answer_fails_the_execution() {
     let server = serve(until_closed);
-    let silent = Request { stall_ns: 100_000_000, window_ns: 60_000_000_000, ..pings(server) };
+    let silent = Request { window_ns: 60_000_000_000, stall_ns: 1_000_000_000, ..pings(server) };
     let (_, reason) = failed(measure(&silent));
     assert!(
         reason.contains("has not answered a ping for") || reason.starts_with("no message for"),
@@ -91,7 +91,7 @@ fn one_silent_connection_among_others_is_named() {
             }
         }
     });
-    let patient = Request { stall_ns: 200_000_000, window_ns: 60_000_000_000, ..pings(server) };
+    let patient = Request { window_ns: 60_000_000_000, stall_ns: 1_000_000_000, ..pings(server) };
     let (_, reason) = failed(measure(&patient));
     assert!(reason.starts_with("connection ") && reason.contains("has not answered a ping for"), "{reason}");
 }

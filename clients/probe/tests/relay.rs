@@ -155,7 +155,7 @@ fn what_one_subscriber_does_not_get_is_lost() {
         if is_dropped { Vec::new() } else { honest(nth, payload, opcode) }
     });
     // What is last may be one that is dropped: it is given up after a stall.
-    let seen = completed(measure(&Request { stall_ns: 300_000_000, ..three(server) }));
+    let seen = completed(measure(&Request { stall_ns: 2_000_000_000, ..three(server) }));
     let published = seen.relayed.unwrap().published;
     assert!(seen.lost > 0);
     assert_eq!((seen.sent, seen.received + seen.lost), (3 * published, 3 * published));
@@ -170,7 +170,7 @@ fn what_never_comes_any_more_is_lost_too() {
                 if nth == 1 && seq(payload) >= 40 { Vec::new() } else { honest(nth, payload, opcode) }
             },
         );
-    let seen = completed(measure(&Request { stall_ns: 300_000_000, ..three(server) }));
+    let seen = completed(measure(&Request { stall_ns: 2_000_000_000, ..three(server) }));
     assert!(seen.lost > 0);
     assert_eq!(seen.received + seen.lost, seen.sent);
 }
@@ -224,7 +224,7 @@ fn what_a_relay_may_not_do_is_named() {
 #[test]
 fn one_that_is_never_subscribed_fails_the_measurement() {
     let server = scripted::serve(scripted::until_closed);
-    let (stage, reason) = failed(measure(&Request { stall_ns: 50_000_000, ..three(server) }));
+    let (stage, reason) = failed(measure(&Request { stall_ns: 1_000_000_000, ..three(server) }));
     assert_eq!(stage, Stage::Connect);
     assert!(reason.starts_with("3 connections were upgraded and not told"), "{reason}");
 }

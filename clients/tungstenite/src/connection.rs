@@ -37,7 +37,9 @@ pub(crate) async fn run(
     let payload = echo_message(request);
     let mut sent_ns = 0;
     if request.job == Job::Echo {
-        sent_ns = send(&mut socket, &payload, session).await?;
+        sent_ns = monotonic_ns();
+        session.borrow_mut().recorder.begin(index, sent_ns);
+        send(&mut socket, &payload, session).await?;
     }
     loop {
         let Some(message) = next_message(&mut socket, session).await? else { continue };
@@ -53,7 +55,7 @@ pub(crate) async fn run(
                     session.recorder.tick(&mut sequence, &stamps, bytes, now_ns);
                 }
                 Job::Echo if message == payload => {
-                    session.recorder.round_trip(sent_ns, message.len(), now_ns)
+                    session.recorder.round_trip(index, sent_ns, message.len(), now_ns)
                 }
                 Job::Echo => return Err(session.failure("the echo differs from what was sent")),
                 Job::Relay => return Err(session.failure("only the probe publishes and subscribes")),
@@ -63,16 +65,16 @@ pub(crate) async fn run(
             }
         }
         if request.job == Job::Echo {
-            sent_ns = send(&mut socket, &payload, session).await?;
+            // The time of receiving is the time of sending the next, as in the probe.
+            sent_ns = now_ns;
+            send(&mut socket, &payload, session).await?;
         }
     }
 }
 
-async fn send(socket: &mut Socket, payload: &Message, session: &RefCell<Session>) -> Result<u64, Failure> {
-    let sent_ns = monotonic_ns();
+async fn send(socket: &mut Socket, payload: &Message, session: &RefCell<Session>) -> Result<(), Failure> {
     let sent = socket.send(payload.clone()).await;
-    sent.map_err(|cause| session.borrow().failure(format!("failed to send: {cause}")))?;
-    Ok(sent_ns)
+    sent.map_err(|cause| session.borrow().failure(format!("failed to send: {cause}")))
 }
 
 /// The next data message; `None` for a control message, which the library has answered.

@@ -118,7 +118,8 @@ pub struct Observation {
     /// From the call that connects to the first whole tick. Connect only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub first_tick_ns: Option<Distribution>,
-    /// From the call that connects until the server had answered the close frame: the whole turn of a closed loop. Connect only.
+    /// From the end of the turn before until the server had answered the close frame: the whole turn of a closed loop, with what the
+    /// client needs to begin it. Connect only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub connection_ns: Option<Distribution>,
     /// `lag_ns` without the samples that a hiccup of the server's core may have delayed. Only where something watched that core.

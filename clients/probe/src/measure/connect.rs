@@ -49,7 +49,10 @@ pub(crate) struct Connects {
 struct Turn {
     socket: OwnedFd,
     upgrade: Upgrade,
+    /// When the turn began: the last one over this connection had ended.
     begun_ns: u64,
+    /// When it called to connect.
+    called_ns: u64,
     step: Step,
     decoder: Decoder,
     /// Received and not yet decoded.
@@ -97,18 +100,20 @@ impl Connects {
     }
 
     /// Begins the first turn of each connection.
-    fn begin_all(&mut self, session: &Session) -> Result<(), Failure> {
+    fn begin_all(&mut self, session: &mut Session) -> Result<(), Failure> {
         while self.turns.len() < self.turns.capacity() {
-            let turn = self.begin(self.turns.len()).map_err(|cause| self.cannot_connect(&cause, session))?;
+            let (index, now_ns) = (self.turns.len(), monotonic_ns());
+            session.recorder.begin(index, now_ns);
+            let turn = self.begin(index, now_ns).map_err(|cause| self.cannot_connect(&cause, session))?;
             self.turns.push(turn);
         }
         Ok(())
     }
 
     /// Connects anew. Over loopback the connection is often there at once, and so is room for the request.
-    fn begin(&mut self, index: usize) -> io::Result<Turn> {
+    fn begin(&mut self, index: usize, begun_ns: u64) -> io::Result<Turn> {
         let upgrade = Upgrade::new(self.server, &self.target)?;
-        let begun_ns = monotonic_ns();
+        let called_ns = monotonic_ns();
         let socket = self.source.connect()?;
         let (step, interest) = match send_at_once(&socket, &upgrade.request) {
             Ok(sent) if sent == upgrade.request.len() => (Step::Upgrading, Interest::Read),
@@ -120,7 +125,7 @@ impl Connects {
         };
         self.poller.add(&socket, index, interest)?;
         let decoder = Decoder::new(MAX_MESSAGE_BYTES);
-        Ok(Turn { socket, upgrade, begun_ns, step, decoder, unread: Vec::new() })
+        Ok(Turn { socket, upgrade, begun_ns, called_ns, step, decoder, unread: Vec::new() })
     }
 
     /// Takes every connection that is ready one step further.
@@ -187,7 +192,7 @@ impl Connects {
                 Answer::Upgraded(head_bytes) => {
                     turn.unread.drain(..head_bytes);
                     turn.step = Step::Used;
-                    session.recorder.handshake(now_ns - turn.begun_ns);
+                    session.recorder.handshake(now_ns - turn.called_ns);
                 }
             }
         }
@@ -199,7 +204,7 @@ impl Connects {
                 Ok(Some(Event::Message { kind, payload })) if turn.step == Step::Used => {
                     let stamps =
                         first_stamps(kind, *expected, &payload).map_err(|what| session.failure(what))?;
-                    session.recorder.first_tick(payload.len(), now_ns - turn.begun_ns);
+                    session.recorder.first_tick(payload.len(), now_ns - turn.called_ns);
                     if session.is_warming_up() {
                         audit.keep(&stamps, &payload);
                     }
@@ -222,8 +227,9 @@ impl Connects {
 
     /// The connection has ended in good order: the next one begins.
     fn turn_over(&mut self, index: usize, now_ns: u64, session: &mut Session) -> Result<(), Failure> {
-        session.recorder.connection(now_ns - self.turns[index].begun_ns);
-        let next = self.poller.remove(&self.turns[index].socket, index).and_then(|()| self.begin(index));
+        let ended = &self.turns[index];
+        session.recorder.connection(index, ended.begun_ns, now_ns);
+        let next = self.poller.remove(&ended.socket, index).and_then(|()| self.begin(index, now_ns));
         self.turns[index] = next.map_err(|cause| self.cannot_connect(&cause, session))?;
         Ok(())
     }
@@ -286,8 +292,8 @@ fn first_tick_target(request: &Request) -> String {
 }
 
 /// Opens and closes connections until the window is over.
-pub(crate) fn run(session: Session, connects: &mut Connects) -> Result<Observation, Failure> {
-    connects.begin_all(&session)?;
+pub(crate) fn run(mut session: Session, connects: &mut Connects) -> Result<Observation, Failure> {
+    connects.begin_all(&mut session)?;
     let observation = poll(session, |session| connects.poll(session))?;
     let sockets = connects.turns.drain(..).filter(|turn| matches!(turn.step, Step::Used | Step::Closing));
     farewell::close(&sockets.map(|turn| turn.socket).collect::<Vec<_>>());

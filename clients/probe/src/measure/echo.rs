@@ -39,10 +39,11 @@ impl Echo {
 impl Handler for Echo {
     type State = SentAt;
 
-    fn start(&mut self, index: usize, socket: &OwnedFd) -> Result<SentAt, Failure> {
+    fn start(&mut self, index: usize, socket: &OwnedFd, session: &mut Session) -> Result<SentAt, Failure> {
         let sent_ns = monotonic_ns();
         socket::send_all(socket, &self.frame)
             .map_err(|cause| Failure::new(Stage::Warmup, cannot_send(index, &cause)))?;
+        session.recorder.begin(index, sent_ns);
         Ok(SentAt(sent_ns))
     }
 
@@ -59,7 +60,7 @@ impl Handler for Echo {
         if kind != self.kind || payload != self.payload {
             return Err(changed(from.index, payload.len(), self.payload.len()));
         }
-        session.recorder.round_trip(from.state.0, payload.len(), now_ns);
+        session.recorder.round_trip(from.index, from.state.0, payload.len(), now_ns);
         from.state.0 = now_ns;
         match socket::send_all(from.socket, &self.frame) {
             Ok(()) => Ok(()),

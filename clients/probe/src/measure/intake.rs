@@ -13,7 +13,12 @@ pub(crate) trait Handler {
     type State;
 
     /// Starts connection `index`, just before the first poll.
-    fn start(&mut self, index: usize, socket: &OwnedFd) -> Result<Self::State, Failure>;
+    fn start(
+        &mut self,
+        index: usize,
+        socket: &OwnedFd,
+        session: &mut Session,
+    ) -> Result<Self::State, Failure>;
 
     /// Takes one message that was received at `now_ns`.
     fn message(

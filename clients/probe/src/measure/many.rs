@@ -49,7 +49,7 @@ impl<S> Many<S> {
         let mut poller = Poller::new().map_err(failed)?;
         let mut links = Vec::with_capacity(connections.len());
         for (index, Connection { socket, mut decoder, leftover, .. }) in connections.into_iter().enumerate() {
-            let mut state = handler.start(index, &socket)?;
+            let mut state = handler.start(index, &socket, session)?;
             let from = From { index, socket: &socket, state: &mut state };
             let left = take_messages(from, &mut decoder, &leftover, monotonic_ns(), session, handler)?;
             let leftover = leftover[leftover.len() - left..].to_vec();

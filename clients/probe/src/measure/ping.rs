@@ -159,7 +159,7 @@ impl Pings {
 impl Handler for Pings {
     type State = ();
 
-    fn start(&mut self, _: usize, _: &OwnedFd) -> Result<(), Failure> {
+    fn start(&mut self, _: usize, _: &OwnedFd, _: &mut Session) -> Result<(), Failure> {
         Ok(())
     }
 

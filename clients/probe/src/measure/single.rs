@@ -42,7 +42,7 @@ impl<S, R: Reading> Single<S, R> {
         let mut inbox = Inbox::new(READ_BYTES);
         inbox.load(&leftover);
         let patience = if wait == Wait::Spin { Patience::None } else { Patience::Wait };
-        let mut state = handler.start(0, &socket)?;
+        let mut state = handler.start(0, &socket, session)?;
         let from = From { index: 0, socket: &socket, state: &mut state };
         let left = take_messages(from, &mut decoder, inbox.unread(), monotonic_ns(), session, handler)?;
         inbox.keep_last(left);

@@ -30,7 +30,7 @@ impl Ticks {
 impl Handler for Ticks {
     type State = Sequence;
 
-    fn start(&mut self, index: usize, _: &OwnedFd) -> Result<Sequence, Failure> {
+    fn start(&mut self, index: usize, _: &OwnedFd, _: &mut Session) -> Result<Sequence, Failure> {
         Ok(Sequence::of(index))
     }
 

@@ -127,6 +127,12 @@ pub(crate) fn request(server: SocketAddr) -> Request {
     }
 }
 
+/// The same over a window that no test waits for, of a server that is soon given up on: one that stands still, and not one that a busy
+/// machine holds up.
+pub(crate) fn impatient(server: SocketAddr) -> Request {
+    Request { stall_ns: 1_000_000_000, window_ns: 60_000_000_000, ..request(server) }
+}
+
 /// What the probe answers to `request`.
 pub(crate) fn measure(request: &Request) -> Reply {
     let output = probe().args(request.to_args()).output().unwrap();

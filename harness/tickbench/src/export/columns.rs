@@ -122,7 +122,7 @@ pub(crate) const LATENCIES: [(&str, &str, Latency); 12] = [
     ("round_trip", "from sending a message to having it back", |seen| seen.round_trip_ns.as_ref()),
     ("handshake", "from the call that connects to the checked answer", |seen| seen.handshake_ns.as_ref()),
     ("first_tick", "from the call that connects to the first whole tick", |seen| seen.first_tick_ns.as_ref()),
-    ("connection", "from the call that connects to the answered close frame", |seen| {
+    ("connection", "from the end of the turn before to the answered close frame", |seen| {
         seen.connection_ns.as_ref()
     }),
     ("lag_cleaned", "lag without the samples that a hiccup of the server's core may have delayed", |seen| {

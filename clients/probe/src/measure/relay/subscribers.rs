@@ -218,7 +218,7 @@ pub(super) struct Finished {
 impl Handler for Subscribers {
     type State = Place;
 
-    fn start(&mut self, index: usize, _: &OwnedFd) -> Result<Place, Failure> {
+    fn start(&mut self, index: usize, _: &OwnedFd, _: &mut Session) -> Result<Place, Failure> {
         Ok(if index < self.subscribers as usize { Place::Waiting } else { Place::Publisher })
     }
 
