@@ -127,7 +127,8 @@ impl Recorder {
         self.in_doubt = in_doubt;
     }
 
-    pub(crate) fn question(&self) -> Question {
+    /// What is measured.
+    pub fn question(&self) -> Question {
         self.question
     }
 

@@ -1,4 +1,9 @@
-//! The plan: iterations outside, cells inside, shuffled from the recorded seed.
+//! The plan: iterations outside, cells inside, in blocks that are shuffled from the recorded seed.
+//!
+//! What is compared is executed close together: servers that are asked the same, one right after another, and the questions of one
+//! scenario side by side. The speed of a machine wanders within seconds; what two neighbours have in common cancels where they are
+//! compared by iteration. Blocks, and what is in them, come in an order of chance, so that none is favoured (a randomised block design:
+//! Fisher, The Design of Experiments, 1935).
 
 use anyhow::ensure;
 use tickbench_record::{Cell, Measurement, Study};
@@ -28,8 +33,7 @@ impl Plan {
 
     /// The executions of an iteration, in the order in which they run.
     pub(crate) fn iteration(&self, iteration: u32) -> Vec<Execution> {
-        let mut cells: Vec<&Cell> = self.cells.iter().collect();
-        shuffle(&mut cells, SplitMix64::new(self.seed, iteration));
+        let cells = shuffled(self.cells.iter().collect(), BLOCKS, &mut SplitMix64::new(self.seed, iteration));
         (0..)
             .zip(cells)
             .map(|(position, cell)| Execution { iteration, position, cell: cell.clone() })
@@ -56,8 +60,32 @@ impl Plan {
     }
 }
 
+/// What makes cells of one block, from the outermost in.
+const BLOCKS: &[fn(&Cell, &Cell) -> bool] = &[|a, b| a.scenario == b.scenario, Cell::asks_the_same_as];
+
+/// The cells, in blocks of those that are alike in the first way, each of them in blocks of those that are alike in the next.
+fn shuffled<'c>(
+    mut cells: Vec<&'c Cell>,
+    blocks: &[fn(&Cell, &Cell) -> bool],
+    random: &mut SplitMix64,
+) -> Vec<&'c Cell> {
+    let Some((are_alike, inner)) = blocks.split_first() else {
+        shuffle(&mut cells, random);
+        return cells;
+    };
+    let mut outer: Vec<Vec<&Cell>> = Vec::new();
+    for cell in cells {
+        match outer.iter_mut().find(|block| are_alike(block[0], cell)) {
+            Some(block) => block.push(cell),
+            None => outer.push(vec![cell]),
+        }
+    }
+    shuffle(&mut outer, random);
+    outer.into_iter().flat_map(|block| shuffled(block, inner, random)).collect()
+}
+
 /// Fisher and Yates's shuffle, as in Knuth, The Art of Computer Programming, volume 2, algorithm 3.4.2 P.
-fn shuffle<T>(items: &mut [T], mut random: SplitMix64) {
+fn shuffle<T>(items: &mut [T], random: &mut SplitMix64) {
     for last in (1..items.len()).rev() {
         items.swap(last, random.below(last as u64 + 1) as usize);
     }
@@ -130,6 +158,29 @@ mod tests {
             assert_eq!(sorted.len(), plan.cells.len());
         }
         assert!(orders[0] != orders[1] && orders[1] != orders[2]);
+    }
+
+    #[test]
+    fn servers_that_are_asked_the_same_are_neighbours() {
+        let plan = plan(4);
+        for iteration in 0..3 {
+            let executions = plan.iteration(iteration);
+            for block in executions.chunks(3) {
+                assert!(block.iter().all(|one| one.cell.asks_the_same_as(&block[0].cell)), "{block:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn questions_of_a_scenario_are_neighbours() {
+        let plan = plan(4);
+        let twins = plan.cells.iter().map(|cell| Cell { scenario: "t".into(), ..cell.clone() });
+        let cells = plan.cells.iter().cloned().chain(twins).collect();
+        let executions = Plan { cells, ..plan }.iteration(0);
+        let (first, second) = executions.split_at(executions.len() / 2);
+        for half in [first, second] {
+            assert!(half.iter().all(|one| one.cell.scenario == half[0].cell.scenario));
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tickbench_frame::{Decoder, Inbox};
 use tickbench_record::{Stage, Wait};
 
 use super::intake::{From, Handler, bytes_of, ended, take_messages, unreadable};
+use super::rest::Rest;
 use crate::link::Connection;
 use crate::link::poller::{Interest, Poller};
 use crate::link::socket::{Patience, receive};
@@ -22,6 +23,7 @@ const SLEEP_NS: u32 = 10_000_000;
 pub(crate) struct Many<S> {
     poller: Poller,
     sleep_ns: u32,
+    rest: Option<Rest>,
     links: Vec<Link<S>>,
     /// Connections to be read again without a report: those that filled the buffer, and those that are ending.
     unfinished: Vec<usize>,
@@ -57,7 +59,8 @@ impl<S> Many<S> {
             links.push(Link { socket, decoder, leftover, state });
         }
         let sleep_ns = if wait == Wait::Spin { 0 } else { SLEEP_NS };
-        Ok(Many { poller, sleep_ns, links, unfinished: Vec::new(), inbox: Inbox::new(READ_BYTES) })
+        let rest = Rest::of(wait, session.recorder.question()).map_err(failed)?;
+        Ok(Many { poller, sleep_ns, rest, links, unfinished: Vec::new(), inbox: Inbox::new(READ_BYTES) })
     }
 
     /// As [`poll_within`](Many::poll_within), sleeping as long as the session lets it.
@@ -80,10 +83,8 @@ impl<S> Many<S> {
         handler: &mut impl Handler<State = S>,
     ) -> Result<(Poll, u64), Failure> {
         let sleep_ns = if self.unfinished.is_empty() { self.sleep_ns.min(most_ns) } else { 0 };
-        let ready = match self.poller.wait(sleep_ns) {
-            Ok(ready) => ready,
-            Err(cause) => return Err(session.failure(format!("failed to poll: {cause}"))),
-        };
+        let ready =
+            self.wait(sleep_ns).map_err(|cause| session.failure(format!("failed to poll: {cause}")))?;
         if session.is_watching() {
             session.call_ended(monotonic_ns(), Brought::Sockets(ready));
         }
@@ -100,6 +101,15 @@ impl<S> Many<S> {
             None => (Poll::Nothing, monotonic_ns()),
             Some(now_ns) => (if more { Poll::Something } else { Poll::Everything }, now_ns),
         })
+    }
+
+    /// Waits until a connection has data, or for `sleep_ns`; returns how many have.
+    #[inline(always)]
+    fn wait(&mut self, sleep_ns: u32) -> io::Result<usize> {
+        let Some(rest) = &mut self.rest else { return self.poller.wait(sleep_ns) };
+        let ready = self.poller.wait(rest.take(sleep_ns)?)?;
+        rest.woken();
+        Ok(ready)
     }
 
     /// Reads a connection once, and remembers it where that was not all.

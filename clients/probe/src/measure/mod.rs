@@ -9,6 +9,7 @@ mod many;
 mod ping;
 mod reading;
 mod relay;
+mod rest;
 mod single;
 mod ticks;
 
