@@ -84,7 +84,7 @@ fn question(asked: &[&Contender], tables: &Tables) -> Result<Vec<Comparison>, Di
                     baseline: other.cell.server.clone(),
                     ratio: told.ratio,
                     p: told.p,
-                    shift: told.shift,
+                    ratio_of_medians: told.ratio_of_medians,
                     cliffs_delta: told.cliffs_delta,
                     floor: None,
                     below_floor: false,
@@ -192,7 +192,7 @@ impl<'a> Side<'a> {
 pub(crate) struct Told {
     pub(crate) ratio: Estimate,
     pub(crate) p: f64,
-    shift: Option<f64>,
+    ratio_of_medians: Option<Estimate>,
     cliffs_delta: Option<f64>,
 }
 
@@ -214,10 +214,10 @@ pub(crate) fn told(
             let [one, other] = longer;
             one?.zip(other?).and_then(|(one, other)| one.paired_with(&other, tables))
         };
-        return Ok(paired.map(|Paired { ratio, p, shift, cliffs_delta }| Told {
+        return Ok(paired.map(|Paired { ratio, p, ratio_of_medians, cliffs_delta }| Told {
             ratio,
             p,
-            shift: Some(shift),
+            ratio_of_medians: Some(ratio_of_medians),
             cliffs_delta: Some(cliffs_delta),
         }));
     }
@@ -228,7 +228,7 @@ pub(crate) fn told(
     let ratio_to = |one: &Figure, other: &Figure| {
         let ratio = ratio(one, other);
         let p = normal_p(ratio.value.ln(), &ratio.resampled);
-        let told = |ratio| Told { ratio, p, shift: None, cliffs_delta: None };
+        let told = |ratio| Told { ratio, p, ratio_of_medians: None, cliffs_delta: None };
         ratio.estimate(shared.len()).map(told)
     };
     let are_whole = [one, other].iter().all(|side| side.completed.len() == shared.len());

@@ -17,7 +17,7 @@
 //!   the iterations of a block, its `audits`
 //!   (`{"check", "figure", "held"}`) and its `ceiling_share` (`null` where no ceiling was measured). Cells whose `server` ends in
 //!   `#control` are second runs of the server before the `#`.
-//! - `comparisons`: each pair of servers of a question, on the metrics that decide it: `ratio` with its interval, `p`, `shift`,
+//! - `comparisons`: each pair of servers of a question, on the metrics that decide it: `ratio` with its interval, `p`, `ratio_of_medians`,
 //!   `cliffs_delta` (both `null` for merged samples), `floor` (`null` without a control), `below_floor` and the `verdict`: `lower`,
 //!   `higher` or `no_difference`.
 //! - `memory`: for each server and question that was asked with several connection counts, the `bytes_per_connection` by what is

@@ -1,6 +1,7 @@
 //! Two series of one value an iteration, side by side.
 
 use crate::compare::ratio;
+use crate::effect::Shift;
 use crate::figure::Figure;
 use crate::resample::Tables;
 use crate::{Estimate, effect, signed_rank};
@@ -8,13 +9,13 @@ use crate::{Estimate, effect, signed_rank};
 /// How two figures differ, told from the same iterations of both.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Paired {
-    /// The ratio of the two medians, with its 95 % interval.
+    /// How many times the other's figure `one` typically is in the same iteration: the Hodges–Lehmann shift of the log ratios, as a
+    /// ratio, with the 95 % interval that goes with the signed-rank test. What an iteration does to both cancels in it.
     pub ratio: Estimate,
     /// Two-sided p of the signed-rank test on the log ratios.
     pub p: f64,
-    /// The Hodges–Lehmann shift of the log ratios, as a ratio: how many times the other's figure `one` typically is in the same
-    /// iteration.
-    pub shift: f64,
+    /// The ratio of the two medians, with its 95 % bootstrap interval.
+    pub ratio_of_medians: Estimate,
     /// Cliff's delta: the chance that an iteration of `one` has a larger value than one of the other, less the chance of a
     /// smaller.
     pub cliffs_delta: f64,
@@ -38,11 +39,14 @@ impl Paired {
         (other, of_other): (&[f64], &Figure),
     ) -> Option<Paired> {
         let differences: Vec<f64> = one.iter().zip(other).map(|(one, other)| one.ln() - other.ln()).collect();
-        let shift = effect::hodges_lehmann(&differences)?.exp();
+        let Shift { estimate, low, high } = effect::hodges_lehmann(&differences)?;
+        let [estimate, low, high] = [estimate, low, high].map(f64::exp);
+        let is_ratio = |ratio: &f64| ratio.is_finite() && *ratio > 0.0;
+        [estimate, low, high].iter().all(is_ratio).then_some(())?;
         Some(Paired {
-            ratio: ratio(of_one, of_other).estimate(one.len())?,
+            ratio: Estimate { estimate, low, high, iterations: one.len() },
             p: signed_rank::p_two_sided(&differences),
-            shift: Some(shift).filter(|shift| shift.is_finite())?,
+            ratio_of_medians: ratio(of_one, of_other).estimate(one.len())?,
             cliffs_delta: effect::cliffs_delta(one, other)?,
         })
     }

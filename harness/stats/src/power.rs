@@ -10,8 +10,8 @@ use crate::compare::{FAMILY_ERROR, normal_p};
 use crate::merged::{MERGED_RESAMPLES, Merged};
 use crate::random::SplitMix64;
 use crate::resample::{Tables, interval, median};
-use crate::signed_rank;
 use crate::values::{blocks, length_for};
+use crate::{effect, signed_rank};
 
 /// Studies that are drawn: a share of 0.9 of them is known to ± 0.04.
 pub const STUDIES: usize = 200;
@@ -72,17 +72,12 @@ pub fn detection(
 
 /// As [`Paired`](crate::Paired) judges, and no more of it than the verdict takes.
 fn by_values(one: &[f64], other: &[f64], seed: u64) -> Option<Detection> {
-    let resamples = Tables::new(seed).over(one.len());
     let found = share_of_studies(one.len(), seed, |drawn| {
         let of = |values: &[f64]| -> Vec<f64> { drawn.iter().map(|&at| values[at]).collect() };
-        let (one, other) = (of(one), of(other));
-        let differences: Vec<f64> =
-            one.iter().zip(&other).map(|(one, other)| one.ln() - other.ln()).collect();
-        let lowest_ratio = || {
-            let medians = resamples.paired_medians(&one).into_iter().zip(resamples.paired_medians(&other));
-            interval(medians.map(|(one, other)| one / other).collect()).map(|(low, _)| low)
-        };
-        signed_rank::p_two_sided(&differences) < FAMILY_ERROR && lowest_ratio().is_some_and(|low| low > 1.0)
+        let pairs = of(one).into_iter().zip(of(other));
+        let differences: Vec<f64> = pairs.map(|(one, other)| one.ln() - other.ln()).collect();
+        signed_rank::p_two_sided(&differences) < FAMILY_ERROR
+            && effect::hodges_lehmann(&differences).is_some_and(|shift| shift.low > 0.0)
     });
     Some(Detection { one_ns: median(one)?, other_ns: median(other)?, found })
 }

@@ -116,12 +116,17 @@ fn groups(count: usize, tied: impl Fn(usize, usize) -> bool) -> Vec<Vec<usize>> 
 impl Comparison {
     /// The same comparison with server and baseline exchanged.
     fn turned(&self) -> Comparison {
-        let Estimate { estimate, low, high, iterations } = self.ratio;
+        let inverse = |ratio: Estimate| Estimate {
+            estimate: 1.0 / ratio.estimate,
+            low: 1.0 / ratio.high,
+            high: 1.0 / ratio.low,
+            iterations: ratio.iterations,
+        };
         Comparison {
             server: self.baseline.clone(),
             baseline: self.server.clone(),
-            ratio: Estimate { estimate: 1.0 / estimate, low: 1.0 / high, high: 1.0 / low, iterations },
-            shift: self.shift.map(|shift| 1.0 / shift),
+            ratio: inverse(self.ratio),
+            ratio_of_medians: self.ratio_of_medians.map(inverse),
             cliffs_delta: self.cliffs_delta.map(|delta| -delta),
             verdict: match self.verdict {
                 Verdict::Lower => Verdict::Higher,

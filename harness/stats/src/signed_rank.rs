@@ -3,6 +3,9 @@
 /// Up to so many differences the null distribution is counted out; above, it is taken as normal.
 const COUNTED_OUT: usize = 50;
 
+/// Half the width of the middle 95 % of a normal distribution, in standard deviations.
+const NORMAL_95: f64 = 1.959_963_984_540_054;
+
 /// The two-sided p of the hypothesis that the differences are symmetric around zero. Differences of zero are left out, and
 /// equal ones share their mean rank; the exact distribution is that of the ranks at hand. 1 where nothing is left.
 ///
@@ -25,6 +28,18 @@ pub(crate) fn p_two_sided(differences: &[f64]) -> f64 {
     let variance = ranks.iter().map(|&rank| (rank * rank) as f64).sum::<f64>() / 4.0;
     // Twice the tail of the normal distribution, which erfc is.
     libm::erfc((mean - smaller as f64) / variance.sqrt() / std::f64::consts::SQRT_2)
+}
+
+/// How small the sum of the positive ranks of so many differences may be and yet be no difference at the level of 5 %, both sides
+/// taken together; 0 where any sum may be, of fewer than six. Without ties.
+pub(crate) fn least_not_rejected(count: usize) -> usize {
+    if count > COUNTED_OUT {
+        let count = count as f64;
+        let variance = count * (count + 1.0) * (2.0 * count + 1.0) / 24.0;
+        return (count * (count + 1.0) / 4.0 - NORMAL_95 * variance.sqrt()).ceil() as usize;
+    }
+    let ranks: Vec<u64> = (1..=count as u64).collect();
+    (0..).find(|&sum| 2.0 * share_at_most(sum, &ranks) >= 0.05).unwrap_or_default() as usize
 }
 
 /// Twice the rank of each, so that mean ranks of ties are whole numbers.

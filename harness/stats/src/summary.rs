@@ -112,13 +112,15 @@ pub struct Comparison {
     pub server: String,
     /// The server it is divided by.
     pub baseline: String,
-    /// Ratio `server / baseline` of the two estimates over the iterations that both completed, which are resampled together.
+    /// Ratio `server / baseline`: the Hodges–Lehmann shift of the log ratios of the iterations that both completed, and the interval of
+    /// the shifts that the signed-rank test does not reject. Where the figure is that of merged samples, their ratio, resampled together.
     pub ratio: Estimate,
     /// Two-sided p of the signed-rank test on the iterations' log ratios, corrected by Holm over the scenario's comparisons.
     pub p: f64,
-    /// The Hodges–Lehmann shift of the log ratios, as a ratio. `None` where the figure is that of merged samples.
-    pub shift: Option<f64>,
-    /// Cliff's delta over the iterations' values: 1 where all of the server's are larger. `None` as `shift` is.
+    /// Ratio `server / baseline` of the two medians over the same iterations, resampled together. `None` where the figure is that of merged
+    /// samples.
+    pub ratio_of_medians: Option<Estimate>,
+    /// Cliff's delta over the iterations' values: 1 where all of the server's are larger. `None` as `ratio_of_medians` is.
     pub cliffs_delta: Option<f64>,
     /// The noise floor of its scenario and metric: how far from 1 a ratio must be to be a difference. `None` where no control ran.
     pub floor: Option<f64>,

@@ -59,8 +59,12 @@ fn ratios_are_paired_by_the_iterations_that_both_completed() {
     let summary = Summary::of(&study, &lines, &Context::default()).unwrap();
     let [comparison] = summary.comparisons.as_slice() else { panic!("{:?}", summary.comparisons) };
     let ratio = comparison.ratio;
-    // Every pair has the ratio 3, so every resample has.
-    assert_eq!((ratio.estimate, ratio.low, ratio.high, ratio.iterations), (3.0, 3.0, 3.0, 4));
+    // Every pair has the ratio 3, so every mean of two has, and every resample.
+    for figure in [ratio, comparison.ratio_of_medians.unwrap()] {
+        let tickbench_stats::Estimate { estimate, low, high, iterations } = figure;
+        assert!([estimate, low, high].iter().all(|ratio| (ratio - 3.0).abs() < 1e-12), "{figure:?}");
+        assert_eq!(iterations, 4);
+    }
     assert_eq!((comparison.server.as_str(), comparison.baseline.as_str()), ("a", "b"));
     // Four pairs of one sign come about once in eight: no ground for a verdict.
     assert_eq!((comparison.p, comparison.verdict), (0.125, Verdict::NoDifference));

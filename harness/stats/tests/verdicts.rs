@@ -63,20 +63,22 @@ fn summed(study: &Study, observe: impl Fn(usize, &Cell, u32) -> Observation) -> 
     Summary::of(study, &lines, &Context::default()).unwrap()
 }
 
+/// Each server is compared with itself on six figures, which Holm's correction takes as one family: one in twenty families may hold a
+/// false verdict, give or take what 200 draws scatter, and far fewer of the comparisons.
 #[test]
-fn of_200_servers_compared_with_themselves_at_most_one_in_twenty_differs() {
+fn of_200_servers_compared_with_themselves_one_in_twenty_has_a_false_verdict() {
     let scenarios: String = (0..200).map(|at| scenario(&format!("paced {at}"), "latency", LATENCY)).collect();
     let study = with_control(study(&["a"], &scenarios));
     let summary = summed(&study, |place, _, at| weathered(at, place as u64, 1.0));
     // Three tails less the machine's hiccups, and three as they were.
     assert_eq!(summary.floors.len(), 200 * 6);
     assert!(summary.comparisons.is_empty(), "a control is compared with its twin alone");
-    let mut alarmed: Vec<&str> = Vec::new();
-    for floor in summary.floors.iter().filter(|floor| floor.verdict != Verdict::NoDifference) {
-        alarmed.push(&floor.scenario);
-    }
+    let alarms = || summary.floors.iter().filter(|floor| floor.verdict != Verdict::NoDifference);
+    let mut alarmed: Vec<&str> = alarms().map(|floor| floor.scenario.as_str()).collect();
     alarmed.dedup();
-    assert!(alarmed.len() <= 10, "{} of 200: {alarmed:?}", alarmed.len());
+    // Ten and two standard deviations.
+    assert!(alarmed.len() <= 16, "{} of 200 servers: {alarmed:?}", alarmed.len());
+    assert!(alarms().count() <= 200 * 6 / 40, "{} of 1,200 comparisons", alarms().count());
     let median_floor = |metric| {
         let mut floors: Vec<f64> =
             summary.floors.iter().filter(|floor| floor.metric == metric).map(|floor| floor.floor).collect();
@@ -121,7 +123,7 @@ fn a_difference_below_the_noise_floor_is_none() {
     assert_eq!((compared.verdict, compared.below_floor), (Verdict::NoDifference, true));
     assert_eq!(compared.floor, Some(floor.floor));
     assert_eq!(compared.cliffs_delta, Some(-1.0));
-    assert!((compared.shift.unwrap() - 1.0 / 1.02).abs() < 1e-3, "{compared:?}");
+    assert!((compared.ratio.estimate - 1.0 / 1.02).abs() < 1e-3, "{compared:?}");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! compared by iteration. Blocks, and what is in them, come in an order of chance, so that none is favoured (a randomised block design:
 //! Fisher, The Design of Experiments, 1935).
 
+use std::collections::BTreeMap;
+
 use anyhow::ensure;
 use tickbench_record::{Cell, Measurement, Study};
 
@@ -60,26 +62,22 @@ impl Plan {
     }
 }
 
-/// What makes cells of one block, from the outermost in.
-const BLOCKS: &[fn(&Cell, &Cell) -> bool] = &[|a, b| a.scenario == b.scenario, Cell::asks_the_same_as];
+/// What cells of one block have in common, from the outermost blocks in.
+const BLOCKS: &[fn(&Cell) -> String] = &[|cell| cell.scenario.clone(), Cell::question];
 
-/// The cells, in blocks of those that are alike in the first way, each of them in blocks of those that are alike in the next.
+/// The cells, in blocks of those that have the first thing in common, each of them in blocks of those that have the next.
 fn shuffled<'c>(
     mut cells: Vec<&'c Cell>,
-    blocks: &[fn(&Cell, &Cell) -> bool],
+    blocks: &[fn(&Cell) -> String],
     random: &mut SplitMix64,
 ) -> Vec<&'c Cell> {
-    let Some((are_alike, inner)) = blocks.split_first() else {
+    let Some((common, inner)) = blocks.split_first() else {
         shuffle(&mut cells, random);
         return cells;
     };
-    let mut outer: Vec<Vec<&Cell>> = Vec::new();
-    for cell in cells {
-        match outer.iter_mut().find(|block| are_alike(block[0], cell)) {
-            Some(block) => block.push(cell),
-            None => outer.push(vec![cell]),
-        }
-    }
+    let mut outer: BTreeMap<String, Vec<&Cell>> = BTreeMap::new();
+    cells.into_iter().for_each(|cell| outer.entry(common(cell)).or_default().push(cell));
+    let mut outer: Vec<Vec<&Cell>> = outer.into_values().collect();
     shuffle(&mut outer, random);
     outer.into_iter().flat_map(|block| shuffled(block, inner, random)).collect()
 }

@@ -251,7 +251,7 @@ fn compared(asked: &[&CellSummary]) -> Vec<Comparison> {
                     server: one.cell.server.clone(),
                     baseline: other.cell.server.clone(),
                     ratio: about(ratio),
-                    shift: Some(ratio),
+                    ratio_of_medians: Some(about(ratio)),
                     cliffs_delta: Some(0.5),
                     floor: None,
                     below_floor: false,

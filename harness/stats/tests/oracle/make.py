@@ -45,15 +45,28 @@ def pair(name, one, other):
     # Mann-Whitney's U counts the pairs in which `one` is larger, and half of the ties.
     u = stats.mannwhitneyu(one, other).statistic
     wilcoxon = stats.wilcoxon(differences, zero_method="wilcox", correction=False, method=method(differences))
+    low, high = interval(differences, np.sort(walsh))
     return {
         "name": name,
         "one": one.tolist(),
         "other": other.tolist(),
         "p": float(wilcoxon.pvalue),
-        "ratio": float(np.median(one) / np.median(other)),
+        "ratio_of_medians": float(np.median(one) / np.median(other)),
         "shift": float(np.exp(np.median(walsh))),
+        "shift_low": low,
+        "shift_high": high,
         "cliffs_delta": float(2 * u / (len(one) * len(other)) - 1),
     }
+
+
+def interval(differences, walsh):
+    """The shifts that the test does not reject at 5 %, found by asking it between every two candidates; none with ties."""
+    if method(differences) not in ("exact", "asymptotic") or len(np.unique(walsh)) < len(walsh):
+        return None, None
+    kept = lambda shift: stats.wilcoxon(differences - shift, correction=False, method=method(differences)).pvalue >= 0.05
+    between = (walsh[1:] + walsh[:-1]) / 2
+    inside = [at for at, shift in enumerate(between) if kept(shift)]
+    return float(np.exp(walsh[inside[0]])), float(np.exp(walsh[inside[-1] + 1]))
 
 
 def series(name, values):
