@@ -1,7 +1,7 @@
 //! Everything that a section draws on, and the words that sections share.
 
 use tickbench_record::{
-    Arrival, Cell, Client, Disturbance, Encoding, Environment, Flush, Idle, ScenarioKind, Study,
+    Arrival, Cell, Client, Disturbance, Encoding, Environment, Flush, Idle, ScenarioKind, Study, Wait,
     samples_needed,
 };
 use tickbench_stats::{CellSummary, Metric, Place, Summary, Verdict};
@@ -193,8 +193,13 @@ pub(crate) fn workload(cell: &Cell) -> String {
         encoding(cell.encoding),
         connections(cell.connections),
         match cell.wait {
-            tickbench_record::Wait::Spin => "polls without pause",
-            tickbench_record::Wait::Block => "sleeps until there is data",
+            Wait::Spin => "polls without pause",
+            Wait::Block
+                if cell.connections > 1 && (cell.kind.is_paced() || cell.kind == ScenarioKind::Relay) =>
+            {
+                "sleeps until there is data, and is woken by them at most once in 50 µs"
+            }
+            Wait::Block => "sleeps until there is data",
         },
         match cell.idle {
             Idle::Sleep => "",

@@ -2,14 +2,14 @@
 
 use crate::tally::Tally;
 
-/// Each from the call that connects.
+/// The times of each turn.
 #[derive(Debug)]
 pub(crate) struct Connects {
-    /// Until the answer to the upgrade was read and checked.
+    /// From the call that connects until the answer to the upgrade was read and checked.
     pub(crate) handshake: Tally,
-    /// Until the first tick was whole.
+    /// From that call until the first tick was whole.
     pub(crate) first_tick: Tally,
-    /// Until the server had answered the close frame.
+    /// From the end of the turn before until the server had answered the close frame.
     pub(crate) whole: Tally,
 }
 

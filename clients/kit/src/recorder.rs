@@ -182,6 +182,9 @@ impl Recorder {
 
     /// A message of `bytes` is back at `received_ns` over `connection`, where the last one was back, or the first was sent, at
     /// `sent_ns`.
+    ///
+    /// # Panics
+    /// Where that loop was never begun.
     #[inline]
     pub fn round_trip(&mut self, connection: usize, sent_ns: u64, bytes: usize, received_ns: u64) {
         self.turns.end(connection, received_ns);
@@ -230,6 +233,9 @@ impl Recorder {
     }
 
     /// `connection` ended in good order at `ended_ns`, in a turn that began at `begun_ns`.
+    ///
+    /// # Panics
+    /// Where that loop was never begun.
     #[inline]
     pub fn connection(&mut self, connection: usize, begun_ns: u64, ended_ns: u64) {
         self.turns.end(connection, ended_ns);
@@ -341,7 +347,8 @@ impl Recorder {
         ))
     }
 
-    /// In a closed loop as many turns are under way as there are connections, as [`Turns`] says.
+    /// In a closed loop as many turns are under way as there are connections, as [`Turns`] says: else turns were counted twice, left
+    /// out, or given another length than from one to the next.
     fn check_littles_law(&self, elapsed_ns: u64, closed_ns: u64) -> Result<(), Failure> {
         let (tally, what) = match (self.question, &self.connects) {
             (Question::Connects, Some(connects)) => (&connects.whole, "openings"),

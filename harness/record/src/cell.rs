@@ -67,7 +67,8 @@ words! {
     Wait {
         /// Polls a non-blocking socket without pause: no wake-up stands between arrival and stamp.
         Spin = "spin",
-        /// Sleeps in the kernel until there is data: leaves the machine to the server.
+        /// Sleeps in the kernel until there is data: leaves the machine to the server. Over many paced connections data wake it at most
+        /// once in 50 µs.
         Block = "block",
     }
 }

@@ -36,7 +36,7 @@ pub enum Check {
     /// Messages sent are messages received and lost. Figure: iterations in which they are not.
     Counts,
     /// A closed loop holds as many messages as it has connections. Figure: throughput × mean round trip (for connections that are
-    /// opened in turn, the mean from connecting to the answered close frame) over connections, the
+    /// opened in turn, the mean from the end of one turn to that of the next) over connections, the
     /// median over iterations; 1 is right. Little: "A proof for the queuing formula L = λW", 1961.
     LittlesLaw,
     /// Paced ticks came at the rate that was asked for. Figure: achieved over asked, the median over iterations; 1 is right.

@@ -28,7 +28,8 @@ pub(crate) struct Contender<'a> {
 
 /// Compares every two servers that were asked the same, on the metrics that decide the question, and each control with its
 /// twin. Cells whose figures are no verdict on their server are compared with nobody. The comparisons of one scenario are one
-/// family of Holm's correction; its controls are another.
+/// family of Holm's correction; all controls of the run are another, so that one run in twenty raises a false alarm and not one
+/// scenario in twenty.
 pub(crate) fn all(
     contenders: &[Contender],
     tables: &Tables,
@@ -39,12 +40,10 @@ pub(crate) fn all(
         .partition(|one| one.cell.cell.is_control());
     let floors = on_all_cores(&controls, |control| floors(control, &contenders, tables));
     let mut floors: Vec<Floor> = floors.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-    for family in floors.chunk_by_mut(|a, b| a.scenario == b.scenario) {
-        let p = holm::corrected(&family.iter().map(|floor| floor.p).collect::<Vec<_>>());
-        for (floor, p) in family.iter_mut().zip(p) {
-            floor.p = p;
-            floor.verdict = verdict(&floor.ratio, p);
-        }
+    let p = holm::corrected(&floors.iter().map(|floor| floor.p).collect::<Vec<_>>());
+    for (floor, p) in floors.iter_mut().zip(p) {
+        floor.p = p;
+        floor.verdict = verdict(&floor.ratio, p);
     }
     let mut questions: Vec<Vec<&Contender>> = Vec::new();
     for one in contenders {

@@ -17,8 +17,8 @@
 //!   the iterations of a block, its `audits`
 //!   (`{"check", "figure", "held"}`) and its `ceiling_share` (`null` where no ceiling was measured). Cells whose `server` ends in
 //!   `#control` are second runs of the server before the `#`.
-//! - `comparisons`: each pair of servers of a question, on the metrics that decide it: `ratio` with its interval, `p`, `ratio_of_medians`,
-//!   `cliffs_delta` (both `null` for merged samples), `floor` (`null` without a control), `below_floor` and the `verdict`: `lower`,
+//! - `comparisons`: each pair of servers of a question, on the metrics that decide it: the `ratio` within an iteration
+//!   with its interval, `p`, the `ratio_of_medians` and `cliffs_delta` (both `null` for merged samples, whose `ratio` is of all iterations), `floor` (`null` without a control), `below_floor` and the `verdict`: `lower`,
 //!   `higher` or `no_difference`.
 //! - `memory`: for each server and question that was asked with several connection counts, the `bytes_per_connection` by what is
 //!   counted, their `ratios` to each other server's, or why they are `missing`. Absent where memory was not looked at.

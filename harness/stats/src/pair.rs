@@ -39,10 +39,10 @@ impl Paired {
         (other, of_other): (&[f64], &Figure),
     ) -> Option<Paired> {
         let differences: Vec<f64> = one.iter().zip(other).map(|(one, other)| one.ln() - other.ln()).collect();
+        // A value of 0 has no logarithm.
+        differences.iter().all(|difference| difference.is_finite()).then_some(())?;
         let Shift { estimate, low, high } = effect::hodges_lehmann(&differences)?;
         let [estimate, low, high] = [estimate, low, high].map(f64::exp);
-        let is_ratio = |ratio: &f64| ratio.is_finite() && *ratio > 0.0;
-        [estimate, low, high].iter().all(is_ratio).then_some(())?;
         Some(Paired {
             ratio: Estimate { estimate, low, high, iterations: one.len() },
             p: signed_rank::p_two_sided(&differences),

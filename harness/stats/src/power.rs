@@ -76,7 +76,8 @@ fn by_values(one: &[f64], other: &[f64], seed: u64) -> Option<Detection> {
         let of = |values: &[f64]| -> Vec<f64> { drawn.iter().map(|&at| values[at]).collect() };
         let pairs = of(one).into_iter().zip(of(other));
         let differences: Vec<f64> = pairs.map(|(one, other)| one.ln() - other.ln()).collect();
-        signed_rank::p_two_sided(&differences) < FAMILY_ERROR
+        differences.iter().all(|difference| difference.is_finite())
+            && signed_rank::p_two_sided(&differences) < FAMILY_ERROR
             && effect::hodges_lehmann(&differences).is_some_and(|shift| shift.low > 0.0)
     });
     Some(Detection { one_ns: median(one)?, other_ns: median(other)?, found })

@@ -36,35 +36,45 @@ impl Summary {
         })
     }
 
-    /// The servers of the cells in the order of a metric, best first. Cells without the metric, those that failed an audit, floods
+    /// The servers of the cells, best first: by rank, and within one by the metric. Cells without the metric, those that failed an audit, floods
     /// whose rate is no verdict on their server, and controls have no place. The cells are those of one question.
     pub fn ranking<'a>(&self, cells: &[&'a CellSummary], metric: Metric) -> Vec<Place<'a>> {
         let figure = |cell: &&'a CellSummary| {
             let estimate = *cell.figure(metric)?;
             (cell.doubt().is_none() && !cell.cell.is_control()).then_some((*cell, estimate))
         };
-        let mut figures: Vec<(&CellSummary, Estimate)> = cells.iter().filter_map(figure).collect();
-        figures.sort_by(|(_, a), (_, b)| {
-            let ascending = a.estimate.total_cmp(&b.estimate);
-            if metric.higher_is_better() { ascending.reverse() } else { ascending }
-        });
+        let figures: Vec<(&CellSummary, Estimate)> = cells.iter().filter_map(figure).collect();
         let worse = if metric.higher_is_better() { Verdict::Lower } else { Verdict::Higher };
         let verdict = |cell: &CellSummary, other: &CellSummary| {
             let compared = self.compared(&cell.cell, metric, &cell.cell.server, &other.cell.server);
             compared.map_or(Verdict::NoDifference, |compared| compared.verdict)
         };
-        let place = |&(cell, estimate): &(&'a CellSummary, Estimate)| {
-            let others = || figures.iter().map(|(other, _)| *other).filter(|other| other.cell != cell.cell);
-            let tied = others().filter(|other| verdict(cell, other) == Verdict::NoDifference);
+        let others = |cell: &'a CellSummary| {
+            figures.iter().map(|(other, _)| *other).filter(move |other| other.cell != cell.cell)
+        };
+        let rank = |cell| 1 + others(cell).filter(|other| verdict(cell, other) == worse).count();
+        let mut ranked: Vec<(usize, &CellSummary, Estimate)> =
+            figures.iter().map(|&(cell, estimate)| (rank(cell), cell, estimate)).collect();
+        // What is surely better comes first, whatever the figures by themselves say: a verdict is by iteration.
+        ranked.sort_by(|(rank, _, a), (other_rank, _, b)| {
+            let ascending = a.estimate.total_cmp(&b.estimate);
+            let best_first = if metric.higher_is_better() { ascending.reverse() } else { ascending };
+            rank.cmp(other_rank).then(best_first)
+        });
+        let place = |&(rank, cell, estimate): &(usize, &'a CellSummary, Estimate)| {
+            let tied = ranked
+                .iter()
+                .map(|(_, other, _)| *other)
+                .filter(|other| other.cell != cell.cell && verdict(cell, other) == Verdict::NoDifference);
             Place {
                 server: cell.cell.server.as_str(),
                 estimate,
-                rank: 1 + others().filter(|other| verdict(cell, other) == worse).count(),
+                rank,
                 tied: tied.map(|other| other.cell.server.as_str()).collect(),
                 groups: Vec::new(),
             }
         };
-        let mut places: Vec<Place> = figures.iter().map(place).collect();
+        let mut places: Vec<Place> = ranked.iter().map(place).collect();
         let groups = groups(places.len(), |one, other| places[one].tied.contains(&places[other].server));
         for (number, group) in groups.into_iter().enumerate() {
             group.into_iter().for_each(|at| places[at].groups.push(number));

@@ -39,7 +39,11 @@ pub(crate) fn least_not_rejected(count: usize) -> usize {
         return (count * (count + 1.0) / 4.0 - NORMAL_95 * variance.sqrt()).ceil() as usize;
     }
     let ranks: Vec<u64> = (1..=count as u64).collect();
-    (0..).find(|&sum| 2.0 * share_at_most(sum, &ranks) >= 0.05).unwrap_or_default() as usize
+    let at_most = shares(ranks.iter().sum(), &ranks).into_iter().scan(0.0, |at_most, share| {
+        *at_most += share;
+        Some(*at_most)
+    });
+    at_most.take_while(|at_most| 2.0 * at_most < 0.05).count()
 }
 
 /// Twice the rank of each, so that mean ranks of ties are whole numbers.
@@ -54,6 +58,11 @@ fn doubled_ranks(ordered: &[f64]) -> Vec<u64> {
 
 /// The share of all choices of signs for which the positive ranks add up to at most `sum`.
 fn share_at_most(sum: u64, ranks: &[u64]) -> f64 {
+    shares(sum, ranks).iter().sum()
+}
+
+/// The shares of all choices of signs for which the positive ranks add up to 0, 1 and so on, up to `sum`.
+fn shares(sum: u64, ranks: &[u64]) -> Vec<f64> {
     let sum = sum as usize;
     let mut shares = vec![0.0; sum + 1];
     shares[0] = 1.0;
@@ -63,7 +72,7 @@ fn share_at_most(sum: u64, ranks: &[u64]) -> f64 {
             shares[reached] = (shares[reached] + with) / 2.0;
         }
     }
-    shares.iter().sum()
+    shares
 }
 
 #[cfg(test)]

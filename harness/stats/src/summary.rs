@@ -7,11 +7,11 @@ use tickbench_record::{Cell, Disturbed};
 
 use crate::{Audit, Knee, LaneStep, MemorySlope, Metric, Searches};
 
-/// A value with the interval in which it lies with 95 % confidence. Bootstrapped over iterations.
+/// A value with the interval in which it lies with 95 % confidence: bootstrapped over iterations, but for the ratio of a [`Comparison`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
     /// The value: the median over iterations, or over blocks of them ([`CellSummary::blocks`]), or the quantile of all iterations'
-    /// samples merged ([`CellSummary::merged`]).
+    /// samples merged ([`CellSummary::merged`]); a [`Comparison`] says what its ratio is.
     pub estimate: f64,
     /// Lower end of the interval.
     pub low: f64,
@@ -143,12 +143,12 @@ pub struct Floor {
     pub metric: Metric,
     /// Ratio of the server's figure to that of its second run.
     pub ratio: Estimate,
-    /// Two-sided p, corrected by Holm over the controls of the scenario.
+    /// Two-sided p, corrected by Holm over all controls of the run.
     pub p: f64,
     /// The end of the ratio's interval that is farther from 1, as its distance from 1: the smallest difference that this machine
     /// could tell apart in this run.
     pub floor: f64,
-    /// What a comparison of two servers would have been called on this evidence: anything but no difference is a false alarm.
+    /// What the two runs of one server would be called on this evidence: anything but no difference is a false alarm.
     pub verdict: Verdict,
 }
 
@@ -159,7 +159,7 @@ pub struct Felt {
     pub cell: Cell,
     /// What is compared.
     pub metric: Metric,
-    /// Ratio `disturbed / undisturbed` of the two estimates over the iterations that both completed, which are resampled together.
+    /// Ratio `disturbed / undisturbed`, told as that of a [`Comparison`].
     pub ratio: Estimate,
     /// Two-sided p of the signed-rank test on the iterations' log ratios, corrected by Holm over the scenario's disturbances.
     pub p: f64,

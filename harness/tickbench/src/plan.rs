@@ -1,7 +1,6 @@
 //! The plan: iterations outside, cells inside, in blocks that are shuffled from the recorded seed.
 //!
-//! What is compared is executed close together: servers that are asked the same, one right after another, and the questions of one
-//! scenario side by side. The speed of a machine wanders within seconds; what two neighbours have in common cancels where they are
+//! Servers that are asked the same are executed one right after another, and the questions of one scenario side by side. The speed of a machine wanders within seconds; what two neighbours have in common cancels where they are
 //! compared by iteration. Blocks, and what is in them, come in an order of chance, so that none is favoured (a randomised block design:
 //! Fisher, The Design of Experiments, 1935).
 

@@ -36,7 +36,7 @@ fn a_run_leaves_its_records_and_a_report_that_derives_again_byte_for_byte() {
 }
 
 #[test]
-fn iterations_are_outside_and_cells_shuffled_inside() {
+fn iterations_are_outside_and_cells_inside_in_an_order_of_chance() {
     let project = Project::sound();
     let (output, run) = project.run(&[]);
     assert_code(&output, 0);

@@ -38,7 +38,7 @@ fn iterations(run: &Run) -> Option<String> {
         run.summary.cells.iter().map(|cell| cell.completed).filter(|&completed| completed > 0).min()?;
     (fewest < FEW_ITERATIONS).then(|| {
         format!(
-            "**Few iterations.** Some cells rest on {fewest}. Bootstrap intervals over fewer than {FEW_ITERATIONS} come out \
+            "**Few iterations.** Some cells rest on {fewest}. Intervals over fewer than {FEW_ITERATIONS} come out \
              too narrow, and a signed-rank test may be unable to tell anything apart."
         )
     })

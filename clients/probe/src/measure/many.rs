@@ -108,7 +108,9 @@ impl<S> Many<S> {
     fn wait(&mut self, sleep_ns: u32) -> io::Result<usize> {
         let Some(rest) = &mut self.rest else { return self.poller.wait(sleep_ns) };
         let ready = self.poller.wait(rest.take(sleep_ns)?)?;
-        rest.woken();
+        if ready > 0 {
+            rest.woken();
+        }
         Ok(ready)
     }
 

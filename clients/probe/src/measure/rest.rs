@@ -2,8 +2,8 @@
 //!
 //! Many connections that are sent to one after another wake it for each message, if it is quick enough to be asleep again: that costs
 //! it a fifth of its time and the server, on whose core the waking is done, some of its own. So a client of many paced streams is
-//! woken at most once in [`PERIOD_NS`], as network cards moderate their interrupts, which may add as much to a delivery. One that asks for delivery
-//! to the microsecond spins. Whoever answers or is waited for is woken at once.
+//! woken by data at most once in [`PERIOD_NS`], as network cards moderate their interrupts. That may add as much to a delivery: one
+//! that asks for delivery to the microsecond spins. Whoever answers or is waited for is woken at once.
 
 use std::io;
 
@@ -44,12 +44,39 @@ impl Rest {
             return Ok(most_ns);
         }
         self.pacer.wait_until(until_ns)?;
-        Ok(most_ns - (until_ns - now_ns) as u32)
+        Ok(most_ns.saturating_sub((monotonic_ns() - now_ns) as u32))
     }
 
-    /// Something has come.
+    /// Data have come.
     #[inline]
     pub(crate) fn woken(&mut self) {
         self.woken_ns = monotonic_ns();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_spins_or_is_waited_for_does_not_rest() {
+        let rests = |wait, question| Rest::of(wait, question).unwrap().is_some();
+        assert!(!rests(Wait::Spin, Question::Paced));
+        for question in [Question::RoundTrip, Question::Pings, Question::Connects, Question::Flood] {
+            assert!(!rests(Wait::Block, question), "{question:?}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_rest_is_taken_from_what_may_be_slept() {
+        let mut rest = Rest::of(Wait::Block, Question::Paced).unwrap().unwrap();
+        assert_eq!(rest.take(10_000_000).unwrap(), 10_000_000, "nothing has come yet");
+        // As if data had come a moment from now, however slow this machine is.
+        rest.woken_ns = monotonic_ns() + 1_000_000_000;
+        assert_eq!(rest.take(1_000).unwrap(), 0, "it may not sleep beyond the rest");
+        rest.woken_ns = monotonic_ns() + 1_000_000;
+        let left = rest.take(500_000_000).unwrap();
+        assert!(left < 500_000_000, "{left}");
     }
 }
