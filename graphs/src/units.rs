@@ -41,7 +41,9 @@ impl Unit {
         match self {
             _ if scaled.abs() >= BEYOND_DIGITS => return format!("{scaled:.0e}{name}"),
             Unit::Count => return grouped(scaled),
-            Unit::Ratio => return format!("×{scaled:.2}"),
+            Unit::Ratio if (0.095..9.995).contains(&scaled) => return format!("×{scaled:.2}"),
+            // Powers of ten, on an axis that spans many of them: as short as they can be told.
+            Unit::Ratio => return format!("×{}", (scaled * 1e6).round() / 1e6),
             Unit::Time | Unit::Rate | Unit::Bytes | Unit::Share => {}
         }
         let digits = format!("{scaled:.2}");
@@ -131,6 +133,8 @@ mod tests {
         assert_eq!(Unit::Bytes.tick(100.0 * 1024.0 * 1024.0), "100 MiB");
         assert_eq!(Unit::Count.tick(10_000.0), "10,000");
         assert_eq!(Unit::Share.tick(1.0), "100 %");
+        assert_eq!([1.0, 1.05, 0.1].map(|ratio| Unit::Ratio.tick(ratio)), ["×1.00", "×1.05", "×0.10"]);
+        assert_eq!([0.001, 10.0, 1_000.0].map(|ratio| Unit::Ratio.tick(ratio)), ["×0.001", "×10", "×1000"]);
     }
 
     #[test]
