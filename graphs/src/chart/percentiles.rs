@@ -120,7 +120,7 @@ impl Kind {
         };
         let beneath = match run.baseline() {
             Some(Server { name, .. }) if !ratios.is_empty() => {
-                format!(" Beneath: how many times {name}'s; the far tail rests on few samples.")
+                format!(" Beneath: how many times {name}'s.")
             }
             _ => String::new(),
         };
@@ -138,7 +138,8 @@ impl Kind {
             setting: run.setting(scene) + setting,
             better: Some("lower is better"),
             caption: format!(
-                "{}{scale}, over the merged histograms of all iterations.{tails}{beneath} Lower is better.",
+                "{}{scale}, over the merged histograms of all iterations: one bad iteration can be the whole far tail, which tables \
+                 tell by iterations or blocks of them.{tails}{beneath} Lower is better.",
                 self.meaning
             ),
             section: self.section,
