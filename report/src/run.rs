@@ -143,6 +143,12 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Whether the client rests between wake-ups.
+fn rests(cell: &Cell) -> bool {
+    let is_paced = cell.kind.is_paced() || cell.kind == ScenarioKind::Relay;
+    is_paced && cell.client == Client::Probe && cell.wait.rest_ns(cell.connections) > 0
+}
+
 /// What stands for a figure that is not shown, with the reason as a note.
 pub(crate) fn absent(table: &mut Table, cell: &CellSummary, metric: Metric) -> String {
     let reason = absence(cell, metric);
@@ -194,11 +200,8 @@ pub(crate) fn workload(cell: &Cell) -> String {
         connections(cell.connections),
         match cell.wait {
             Wait::Spin => "polls without pause",
-            Wait::Block
-                if cell.connections > 1 && (cell.kind.is_paced() || cell.kind == ScenarioKind::Relay) =>
-            {
-                "sleeps until there is data, and is woken by them at most once in 50 µs"
-            }
+            Wait::Block if rests(cell) =>
+                "sleeps until there is data, and rests 20 ns a connection between wake-ups",
             Wait::Block => "sleeps until there is data",
         },
         match cell.idle {

@@ -59,7 +59,7 @@ impl<S> Many<S> {
             links.push(Link { socket, decoder, leftover, state });
         }
         let sleep_ns = if wait == Wait::Spin { 0 } else { SLEEP_NS };
-        let rest = Rest::of(wait, session.recorder.question()).map_err(failed)?;
+        let rest = Rest::of(wait, session.recorder.question(), links.len() as u32).map_err(failed)?;
         Ok(Many { poller, sleep_ns, rest, links, unfinished: Vec::new(), inbox: Inbox::new(READ_BYTES) })
     }
 

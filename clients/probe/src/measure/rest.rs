@@ -1,9 +1,9 @@
 //! How often a client that sleeps lets itself be woken.
 //!
 //! Many connections that are sent to one after another wake it for each message, if it is quick enough to be asleep again: that costs
-//! it a fifth of its time and the server, on whose core the waking is done, some of its own. So a client of many paced streams is
-//! woken by data at most once in [`PERIOD_NS`], as network cards moderate their interrupts. That may add as much to a delivery: one
-//! that asks for delivery to the microsecond spins. Whoever answers or is waited for is woken at once.
+//! it a fifth of its time and the server, on whose core the waking is done, some of its own. So data wake a client of many paced
+//! streams no more often than [`Wait::rest_ns`] says, as network cards moderate their interrupts. Whoever answers or is waited for is
+//! woken at once.
 
 use std::io;
 
@@ -12,24 +12,22 @@ use tickbench_record::Wait;
 
 use crate::pacer::Pacer;
 
-/// The least time between two wake-ups: 20,000 a second. 9,000 connections with ten messages a second each then cost four fifths of what
-/// they cost without.
-const PERIOD_NS: u64 = 50_000;
-
 /// The last wake-up, and a timer until the next.
 pub(crate) struct Rest {
     pacer: Pacer,
+    least_ns: u64,
     woken_ns: u64,
 }
 
 impl Rest {
     /// `None` where the client is to be woken at once, or this system has no exact timer.
-    pub(crate) fn of(wait: Wait, question: Question) -> io::Result<Option<Rest>> {
-        if wait == Wait::Spin || !matches!(question, Question::Paced | Question::Relay) {
+    pub(crate) fn of(wait: Wait, question: Question, connections: u32) -> io::Result<Option<Rest>> {
+        let least_ns = wait.rest_ns(connections);
+        if least_ns == 0 || !matches!(question, Question::Paced | Question::Relay) {
             return Ok(None);
         }
         match Pacer::new() {
-            Ok(pacer) => Ok(Some(Rest { pacer, woken_ns: 0 })),
+            Ok(pacer) => Ok(Some(Rest { pacer, least_ns, woken_ns: 0 })),
             Err(cause) if cause.kind() == io::ErrorKind::Unsupported => Ok(None),
             Err(cause) => Err(cause),
         }
@@ -39,7 +37,7 @@ impl Rest {
     #[inline]
     pub(crate) fn take(&self, most_ns: u32) -> io::Result<u32> {
         let now_ns = monotonic_ns();
-        let until_ns = (self.woken_ns + PERIOD_NS).min(now_ns + u64::from(most_ns));
+        let until_ns = (self.woken_ns + self.least_ns).min(now_ns + u64::from(most_ns));
         if until_ns <= now_ns {
             return Ok(most_ns);
         }
@@ -60,17 +58,17 @@ mod tests {
 
     #[test]
     fn who_spins_or_is_waited_for_does_not_rest() {
-        let rests = |wait, question| Rest::of(wait, question).unwrap().is_some();
-        assert!(!rests(Wait::Spin, Question::Paced));
+        let rests = |wait, question, connections| Rest::of(wait, question, connections).unwrap().is_some();
+        assert!(!rests(Wait::Spin, Question::Paced, 9_000) && !rests(Wait::Block, Question::Paced, 100));
         for question in [Question::RoundTrip, Question::Pings, Question::Connects, Question::Flood] {
-            assert!(!rests(Wait::Block, question), "{question:?}");
+            assert!(!rests(Wait::Block, question, 9_000), "{question:?}");
         }
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn a_rest_is_taken_from_what_may_be_slept() {
-        let mut rest = Rest::of(Wait::Block, Question::Paced).unwrap().unwrap();
+        let mut rest = Rest::of(Wait::Block, Question::Paced, 9_000).unwrap().unwrap();
         assert_eq!(rest.take(10_000_000).unwrap(), 10_000_000, "nothing has come yet");
         // As if data had come a moment from now, however slow this machine is.
         rest.woken_ns = monotonic_ns() + 1_000_000_000;
