@@ -121,13 +121,8 @@ impl<'a> Run<'a> {
             self.summary.comparisons.iter().find(wanted).map(|comparison| comparison.ratio)
         };
         let server = &cell.cell.server;
-        let turned = |ratio: Estimate| Estimate {
-            estimate: 1.0 / ratio.estimate,
-            low: 1.0 / ratio.high,
-            high: 1.0 / ratio.low,
-            ..ratio
-        };
-        let compared = compares(server, baseline).or_else(|| compares(baseline, server).map(turned));
+        let compared =
+            compares(server, baseline).or_else(|| compares(baseline, server).map(Estimate::inverse));
         let ratio = compared.or_else(|| {
             let same = |other: &&&CellSummary| {
                 other.cell.server == baseline && other.cell.asks_the_same_as(&cell.cell)

@@ -21,12 +21,7 @@ pub(crate) fn hodges_lehmann(differences: &[f64]) -> Option<Shift> {
         .collect();
     means.sort_unstable_by(f64::total_cmp);
     let last = means.len().checked_sub(1)?;
-    // Both may be infinite, of opposite signs.
-    let estimate = if last.is_multiple_of(2) {
-        means[last / 2]
-    } else {
-        means[last / 2] / 2.0 + means[last / 2 + 1] / 2.0
-    };
+    let estimate = (means[last / 2] + means[last.div_ceil(2)]) / 2.0;
     let outside = signed_rank::least_not_rejected(differences.len()).saturating_sub(1);
     Some(Shift { estimate, low: means[outside], high: means[last - outside] })
 }

@@ -126,17 +126,11 @@ fn groups(count: usize, tied: impl Fn(usize, usize) -> bool) -> Vec<Vec<usize>> 
 impl Comparison {
     /// The same comparison with server and baseline exchanged.
     fn turned(&self) -> Comparison {
-        let inverse = |ratio: Estimate| Estimate {
-            estimate: 1.0 / ratio.estimate,
-            low: 1.0 / ratio.high,
-            high: 1.0 / ratio.low,
-            iterations: ratio.iterations,
-        };
         Comparison {
             server: self.baseline.clone(),
             baseline: self.server.clone(),
-            ratio: inverse(self.ratio),
-            ratio_of_medians: self.ratio_of_medians.map(inverse),
+            ratio: self.ratio.inverse(),
+            ratio_of_medians: self.ratio_of_medians.map(Estimate::inverse),
             cliffs_delta: self.cliffs_delta.map(|delta| -delta),
             verdict: match self.verdict {
                 Verdict::Lower => Verdict::Higher,

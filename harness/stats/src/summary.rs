@@ -21,6 +21,14 @@ pub struct Estimate {
     pub iterations: usize,
 }
 
+impl Estimate {
+    /// The same of a ratio turned upside down.
+    pub fn inverse(self) -> Estimate {
+        let Estimate { estimate, low, high, iterations } = self;
+        Estimate { estimate: 1.0 / estimate, low: 1.0 / high, high: 1.0 / low, iterations }
+    }
+}
+
 /// Everything that can be said of one cell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CellSummary {
