@@ -2,16 +2,13 @@
 
 mod scripted;
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 
-use rustix::process::{Pid, Signal, kill_process};
 use scripted::*;
 use tickbench_client_kit::monotonic_ns;
 use tickbench_protocol::Stamps;
-use tickbench_record::{ClockCheck, CoreHiccups, Distribution, Job, Observation, Reply, Request, Wait};
+use tickbench_record::{Distribution, Job, Observation, Request, Wait};
 
 /// What is calibrated on most machines.
 const THRESHOLD_NS: u64 = 4_000;
@@ -127,133 +124,142 @@ fn who_sleeps_and_who_floods_watches_nothing() {
     }
 }
 
+/// What needs a core of one's own.
 #[cfg(target_os = "linux")]
-#[test]
-fn a_client_whose_core_is_taken_knows_it() {
-    let Some([near, far]) = two_cores() else { return };
-    // Stopped by a signal, the probe is away as it is where a hypervisor takes the core.
-    static PROBE: OnceLock<Pid> = OnceLock::new();
-    let server = serve(|stream| {
-        for seq in 0.. {
-            spin_until(monotonic_ns() + 200_000);
-            // Until the probe is known there is nobody to stop; once it has ended, writing fails.
-            if let Some(&probe) = PROBE.get().filter(|_| seq % 20 == 19) {
-                kill_process(probe, Signal::STOP).ok();
-                spin_until(monotonic_ns() + 3_000_000);
-                let sent = stream.write_all(&tick(seq, 0));
-                spin_until(monotonic_ns() + 3_000_000);
-                kill_process(probe, Signal::CONT).ok();
-                sent?;
-            } else {
-                stream.write_all(&tick(seq, 0))?;
+mod on_cores {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Child, Command, Stdio};
+    use std::sync::OnceLock;
+
+    use rustix::process::{Pid, Signal, kill_process};
+    use tickbench_record::{ClockCheck, CoreHiccups, Reply};
+
+    use super::*;
+
+    #[test]
+    fn a_client_whose_core_is_taken_knows_it() {
+        let Some([near, far]) = two_cores() else { return };
+        // Stopped by a signal, the probe is away as it is where a hypervisor takes the core.
+        static PROBE: OnceLock<Pid> = OnceLock::new();
+        let server = serve(|stream| {
+            for seq in 0.. {
+                spin_until(monotonic_ns() + 200_000);
+                // Until the probe is known there is nobody to stop; once it has ended, writing fails.
+                if let Some(&probe) = PROBE.get().filter(|_| seq % 20 == 19) {
+                    kill_process(probe, Signal::STOP).ok();
+                    spin_until(monotonic_ns() + 3_000_000);
+                    let sent = stream.write_all(&tick(seq, 0));
+                    spin_until(monotonic_ns() + 3_000_000);
+                    kill_process(probe, Signal::CONT).ok();
+                    sent?;
+                } else {
+                    stream.write_all(&tick(seq, 0))?;
+                }
             }
-        }
-        Ok(())
-    });
-    // Whoever else runs on the probe's core is not what it takes for the server.
-    let mut elsewhere = on_core(far, || Command::new("cat").stdin(Stdio::piped()).spawn().unwrap());
-    let request = Request { server_pid: Some(elsewhere.id()), ..watching(server) };
-    let child = on_core(near, || probe().args(request.to_args()).stdout(Stdio::piped()).spawn().unwrap());
-    PROBE.set(Pid::from_child(&child)).unwrap();
-    let output = child.wait_with_output().unwrap();
-    drop(elsewhere.stdin.take());
-    elsewhere.wait().unwrap();
-    let seen = completed(serde_json::from_slice::<Reply>(&output.stdout).unwrap());
-    check_sum(&seen);
-    let hiccups = seen.client_hiccups.unwrap();
-    assert!(hiccups.longest_ns >= 5_000_000, "{hiccups:?}");
-    assert!(hiccups.set_aside > 0, "{hiccups:?}");
-}
+            Ok(())
+        });
+        // Whoever else runs on the probe's core is not what it takes for the server.
+        let mut elsewhere = on_core(far, || Command::new("cat").stdin(Stdio::piped()).spawn().unwrap());
+        let request = Request { server_pid: Some(elsewhere.id()), ..watching(server) };
+        let child = on_core(near, || probe().args(request.to_args()).stdout(Stdio::piped()).spawn().unwrap());
+        PROBE.set(Pid::from_child(&child)).unwrap();
+        let output = child.wait_with_output().unwrap();
+        drop(elsewhere.stdin.take());
+        elsewhere.wait().unwrap();
+        let seen = completed(serde_json::from_slice::<Reply>(&output.stdout).unwrap());
+        check_sum(&seen);
+        let hiccups = seen.client_hiccups.unwrap();
+        assert!(hiccups.longest_ns >= 5_000_000, "{hiccups:?}");
+        assert!(hiccups.set_aside > 0, "{hiccups:?}");
+    }
 
-/// What `start` starts, on this core from its first instruction on.
-#[cfg(target_os = "linux")]
-fn on_core(core: usize, start: impl FnOnce() -> Child + Send) -> Child {
-    let starter = || {
-        let mut cores = rustix::thread::CpuSet::new();
-        cores.set(core);
-        rustix::thread::sched_setaffinity(None, &cores).unwrap();
-        start()
-    };
-    std::thread::scope(|scope| scope.spawn(starter).join().unwrap())
-}
+    /// What `start` starts, on this core from its first instruction on.
+    fn on_core(core: usize, start: impl FnOnce() -> Child + Send) -> Child {
+        let starter = || {
+            let mut cores = rustix::thread::CpuSet::new();
+            cores.set(core);
+            rustix::thread::sched_setaffinity(None, &cores).unwrap();
+            start()
+        };
+        std::thread::scope(|scope| scope.spawn(starter).join().unwrap())
+    }
 
-/// Two cores that this process may run on, if there are.
-#[cfg(target_os = "linux")]
-fn two_cores() -> Option<[usize; 2]> {
-    let cores = rustix::thread::sched_getaffinity(None).unwrap();
-    let mut allowed = (0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| cores.is_set(core));
-    Some([allowed.next()?, allowed.next()?])
-}
+    /// Two cores that this process may run on, if there are.
+    fn two_cores() -> Option<[usize; 2]> {
+        let cores = rustix::thread::sched_getaffinity(None).unwrap();
+        let mut allowed = (0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| cores.is_set(core));
+        Some([allowed.next()?, allowed.next()?])
+    }
 
-/// A core that this process may run on.
-#[cfg(target_os = "linux")]
-fn a_core() -> usize {
-    let cores = rustix::thread::sched_getaffinity(None).unwrap();
-    (0..).find(|&core| cores.is_set(core)).unwrap()
-}
+    /// A core that this process may run on.
+    fn a_core() -> usize {
+        let cores = rustix::thread::sched_getaffinity(None).unwrap();
+        (0..).find(|&core| cores.is_set(core)).unwrap()
+    }
 
-#[cfg(target_os = "linux")]
-#[test]
-fn a_threshold_is_calibrated() {
-    let core = a_core();
-    let output =
-        probe().args(["hiccups", "--core", &core.to_string(), "--watch-ns", "20000000"]).output().unwrap();
-    let seen: CoreHiccups = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(seen.core, core);
-    assert!(seen.threshold_ns >= THRESHOLD_NS && seen.watched_ns >= 20_000_000, "{seen:?}");
-    assert!((0.0..=1.0).contains(&seen.lost_share) && seen.per_s >= 0.0, "{seen:?}");
-}
+    #[test]
+    fn a_threshold_is_calibrated() {
+        let core = a_core();
+        let output = probe()
+            .args(["hiccups", "--core", &core.to_string(), "--watch-ns", "20000000"])
+            .output()
+            .unwrap();
+        let seen: CoreHiccups = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(seen.core, core);
+        assert!(seen.threshold_ns >= THRESHOLD_NS && seen.watched_ns >= 20_000_000, "{seen:?}");
+        assert!((0.0..=1.0).contains(&seen.lost_share) && seen.per_s >= 0.0, "{seen:?}");
+    }
 
-#[cfg(target_os = "linux")]
-#[test]
-fn clocks_are_compared_over_two_cores() {
-    let Some([near, far]) = two_cores() else { return };
-    let output =
-        probe().args(["clocks", "--readings", "1000", "--cores", &format!("{near},{far}")]).output().unwrap();
-    let check: ClockCheck = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(check.readings, 1000);
-}
+    #[test]
+    fn clocks_are_compared_over_two_cores() {
+        let Some([near, far]) = two_cores() else { return };
+        let output = probe()
+            .args(["clocks", "--readings", "1000", "--cores", &format!("{near},{far}")])
+            .output()
+            .unwrap();
+        let check: ClockCheck = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(check.readings, 1000);
+    }
 
-#[cfg(target_os = "linux")]
-fn idle(gaps: &std::path::Path, threshold_ns: &str) -> Child {
-    let core = a_core().to_string();
-    let mut idle = probe()
-        .args(["idle", "--core", &core, "--threshold-ns", threshold_ns, "--gaps"])
-        .arg(gaps)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(idle.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, format!("spinning on core {core}\n"));
-    idle
-}
+    fn idle(gaps: &std::path::Path, threshold_ns: &str) -> Child {
+        let core = a_core().to_string();
+        let mut idle = probe()
+            .args(["idle", "--core", &core, "--threshold-ns", threshold_ns, "--gaps"])
+            .arg(gaps)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(idle.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, format!("spinning on core {core}\n"));
+        idle
+    }
 
-#[cfg(target_os = "linux")]
-#[test]
-fn an_idle_process_notes_gaps_and_lag_is_cleaned_by_them() {
-    let gaps = tempfile::NamedTempFile::new().unwrap();
-    let mut spinning = idle(gaps.path(), "1000");
-    let server = serve(|stream| ticks_that_stall(stream, |_| 0));
-    let request = Request { server_gaps: Some(gaps.path().into()), ..watching(server) };
-    let reply = measure(&request);
-    drop(spinning.stdin.take());
-    assert!(spinning.wait().unwrap().success());
-    let seen = completed(reply);
-    let (lag, cleaned, hiccups) = (seen.lag_ns.unwrap(), seen.lag_cleaned_ns, seen.server_hiccups.unwrap());
-    assert_eq!(cleaned.map_or(0, |cleaned| cleaned.count) + hiccups.set_aside, lag.count);
-    assert_eq!(hiccups.threshold_ns, 1_000);
-}
+    #[test]
+    fn an_idle_process_notes_gaps_and_lag_is_cleaned_by_them() {
+        let gaps = tempfile::NamedTempFile::new().unwrap();
+        let mut spinning = idle(gaps.path(), "1000");
+        let server = serve(|stream| ticks_that_stall(stream, |_| 0));
+        let request = Request { server_gaps: Some(gaps.path().into()), ..watching(server) };
+        let reply = measure(&request);
+        drop(spinning.stdin.take());
+        assert!(spinning.wait().unwrap().success());
+        let seen = completed(reply);
+        let (lag, cleaned, hiccups) =
+            (seen.lag_ns.unwrap(), seen.lag_cleaned_ns, seen.server_hiccups.unwrap());
+        assert_eq!(cleaned.map_or(0, |cleaned| cleaned.count) + hiccups.set_aside, lag.count);
+        assert_eq!(hiccups.threshold_ns, 1_000);
+    }
 
-#[cfg(target_os = "linux")]
-#[test]
-fn without_gaps_to_read_a_measurement_fails_and_says_why() {
-    let server = serve(|stream| ticks_that_stall(stream, |_| 0));
-    let nowhere = Request { server_gaps: Some("/nowhere/at/all".into()), ..watching(server) };
-    let (_, reason) = failed(measure(&nowhere));
-    assert!(reason.starts_with("failed to read the gaps of the server's core"), "{reason}");
-    let output = probe().args(["idle", "--core", "0", "--gaps", "/nowhere/at/all"]).output().unwrap();
-    assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("failed to create `/nowhere/at/all`"));
+    #[test]
+    fn without_gaps_to_read_a_measurement_fails_and_says_why() {
+        let server = serve(|stream| ticks_that_stall(stream, |_| 0));
+        let nowhere = Request { server_gaps: Some("/nowhere/at/all".into()), ..watching(server) };
+        let (_, reason) = failed(measure(&nowhere));
+        assert!(reason.starts_with("failed to read the gaps of the server's core"), "{reason}");
+        let output = probe().args(["idle", "--core", "0", "--gaps", "/nowhere/at/all"]).output().unwrap();
+        assert!(!output.status.success());
+        assert!(String::from_utf8_lossy(&output.stderr).contains("failed to create `/nowhere/at/all`"));
+    }
 }

@@ -4,7 +4,7 @@ mod scripted;
 
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use scripted::*;
 use tickbench_client_kit::monotonic_ns;
@@ -192,7 +192,7 @@ fn silence_is_a_failure_however_the_probe_waits() {
 #[test]
 fn a_stopped_server_is_said_to_be_stopped() {
     use rustix::process::{Pid, Signal, kill_process};
-    let mut stopped = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let mut stopped = Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
     kill_process(Pid::from_child(&stopped), Signal::STOP).unwrap();
     let server = serve(|stream| {
         stream.write_all(&tick(0, 0))?;

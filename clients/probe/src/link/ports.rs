@@ -50,8 +50,6 @@ fn is_used_up(cause: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
-
     use super::*;
 
     #[test]
@@ -75,7 +73,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_chosen_address_is_what_the_server_sees() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = Some(Ipv4Addr::new(127, 0, 0, 9));
         let socket = Source { address, ..Source::new(listener.local_addr().unwrap()) }.connect().unwrap();
         let (_, from) = listener.accept().unwrap();

@@ -1,20 +1,22 @@
-//! The system calls on sockets, with the errors that mean "not now" told apart from the others.
+//! The system calls on sockets, with the errors that mean "not now" told apart from the others. A write to an ended connection is an
+//! error and no signal: Rust's runtime ignores `SIGPIPE`.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags};
 use rustix::net::sockopt::{Timeout, set_socket_timeout, set_tcp_nodelay};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType};
 
 /// A socket that is connecting to `server`, non-blocking, with Nagle's algorithm off; from `source`, where the kernel is not left to
 /// choose.
 pub(crate) fn begin_connect(server: SocketAddr, source: Option<IpAddr>) -> io::Result<OwnedFd> {
     let family = if server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
     set_tcp_nodelay(&socket, true)?;
     if let Some(source) = source {
         bind_address(&socket, source)?;
@@ -90,7 +92,7 @@ pub(crate) fn waiting(socket: impl AsFd) -> io::Result<u64> {
 #[inline]
 pub(crate) fn send_all(socket: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        match rustix::net::send(&socket, bytes, SendFlags::NOSIGNAL) {
+        match rustix::net::send(&socket, bytes, SendFlags::empty()) {
             Ok(count) => bytes = &bytes[count..],
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => {
@@ -104,5 +106,5 @@ pub(crate) fn send_all(socket: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
 
 /// Writes what there is room for; for farewells that must not wait.
 pub(crate) fn send_at_once(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?)
+    Ok(rustix::net::send(socket, bytes, SendFlags::DONTWAIT)?)
 }
