@@ -14,11 +14,10 @@
 //! the kernel copies them, acknowledges them, carries that to the server's socket and perhaps wakes the server or sends what the
 //! socket held back, all on the client's core. That took 2 to 7 µs in a steady stream of small messages, and 30 µs where the server
 //! had been silent for some milliseconds: it depends on the server, so such a call is allowed 50 µs and a nanosecond a byte more than
-//! one that brings nothing ([`Brought`]). A client of one connection therefore looks before it reads: asking how many bytes are
-//! there does none of that work, whatever the answer, and is allowed nothing more. Hold the socket's lock: the kernel does so on the server's core
-//! while it queues a packet, for some hundred nanoseconds. Have packets come in while the client holds the lock: the client then
-//! queues them, at a fraction of a microsecond each, which is less than a server takes to send the next. Both stay below the least
-//! threshold ([`LEAST_THRESHOLD_NS`]). What remains is running on the client's core: where the server's affinity does not exclude
+//! one that brings nothing ([`Brought`]). A client of one connection therefore looks before it reads, with a `poll` that does none of
+//! that work, whatever the answer, and is allowed nothing more. Hold the socket's lock: the kernel does so on the server's core
+//! while it queues a packet and acknowledges it, for some hundred nanoseconds, and for 4 to 14 µs where caches have gone cold; whoever asks
+//! how many *bytes* are there (`FIONREAD`) waits for it, and so does a read. A `poll` takes no lock. What remains is running on the client's core: where the server's affinity does not exclude
 //! that, a gap in which this thread was switched out counts as none.
 //!
 //! **What is set apart does not depend on how slow the server was.** Setting apart what *overlaps* a gap from sending to receiving would
@@ -37,7 +36,7 @@ use tickbench_record::Hiccups;
 use crate::Poll;
 use crate::preemption::Preemption;
 
-/// No calibrated threshold is lower: several times what a server can prolong a read by that brings nothing.
+/// No calibrated threshold is lower: several times what a server can prolong a look by, which misses the cache for what has changed.
 pub const LEAST_THRESHOLD_NS: u64 = 4_000;
 
 /// What a system call of a poll brought, and so what work it may have had.

@@ -1,6 +1,6 @@
 //! What the machine takes from one core, and from how long on a gap is its doing.
 //!
-//! The threshold is calibrated on a read of an empty socket (the probe spins on looks at one, and now and then on such a read): twelve times what 99 of 100 such polls
+//! The threshold is calibrated on looks at an empty socket, which the probe spins on too: twelve times what 99 of 100 such polls
 //! take at most, and no less than [`LEAST_THRESHOLD_NS`]. A core that is taken a thousand times a second disturbs one poll of some
 //! thousand, so that this quantile is one of undisturbed polls even in a bad minute. A server can prolong such a poll a little, and
 //! never twelvefold: see the kit's `hiccup` module.
@@ -11,7 +11,7 @@ use tickbench_client_kit::{Brought, LEAST_THRESHOLD_NS, Preemption, Watch, monot
 use tickbench_record::{CoreHiccups, new_histogram};
 
 use crate::affinity;
-use crate::link::socket::{Patience, receive};
+use crate::link::socket::is_readable;
 
 /// How long polls are timed for the threshold.
 const CALIBRATION_NS: u64 = 100_000_000;
@@ -38,7 +38,7 @@ fn threshold_ns(socket: &TcpStream) -> anyhow::Result<u64> {
     let started_ns = monotonic_ns();
     let mut before_ns = started_ns;
     while before_ns - started_ns < CALIBRATION_NS {
-        receive(socket, &mut [0], Patience::None)?;
+        is_readable(socket)?;
         let now_ns = monotonic_ns();
         polls.saturating_record(now_ns - before_ns);
         before_ns = monotonic_ns();
@@ -52,7 +52,7 @@ fn watch(socket: &TcpStream, core: usize, threshold_ns: u64, watch_ns: u64) -> a
     let mut watch = Watch::new(threshold_ns, Preemption::NotByTheServer, started_ns);
     let mut now_ns = started_ns;
     while now_ns - started_ns < watch_ns {
-        receive(socket, &mut [0], Patience::None)?;
+        is_readable(socket)?;
         now_ns = monotonic_ns();
         watch.call_ended(now_ns, Brought::Bytes(0));
     }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, FdFlags};
 use rustix::net::sockopt::{Timeout, set_socket_timeout, set_tcp_nodelay};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType};
@@ -82,10 +83,17 @@ pub(crate) fn receive(socket: impl AsFd, space: &mut [u8], patience: Patience) -
     }
 }
 
-/// How many bytes a read would bring at once; 0 also where the other end has closed.
+/// Whether a read would bring something: data, the end, or an error. Takes no lock of the socket on Linux (`tcp_poll`), so that it
+/// neither waits for the kernel that is queueing a packet there nor makes it wait.
 #[inline]
-pub(crate) fn waiting(socket: impl AsFd) -> io::Result<u64> {
-    Ok(rustix::io::ioctl_fionread(socket)?)
+pub(crate) fn is_readable(socket: impl AsFd) -> io::Result<bool> {
+    const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut sockets = [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)];
+    match poll(&mut sockets, Some(&AT_ONCE)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// Writes all of `bytes`, waiting for room as long as the socket's timeout says.

@@ -10,14 +10,11 @@ use tickbench_record::Wait;
 use super::intake::{From, Handler, ended, take_messages, unreadable};
 use super::reading::Reading;
 use crate::link::Connection;
-use crate::link::socket::{Patience, waiting};
+use crate::link::socket::{Patience, is_readable};
 use crate::link::stamped::Stamped;
 
 /// Bytes of one read. Small enough to stay in the core's own cache between the kernel's copy and the decoder.
 const READ_BYTES: usize = 256 << 10;
-
-/// Of so many polls that look before they read, one reads at once: what has closed tells a look nothing.
-const LOOKS: u32 = 64;
 
 /// One connection and all that it needs.
 pub(crate) struct Single<S, R> {
@@ -25,7 +22,6 @@ pub(crate) struct Single<S, R> {
     decoder: Decoder,
     inbox: Inbox,
     patience: Patience,
-    looks: u32,
     state: S,
     reading: PhantomData<R>,
 }
@@ -46,7 +42,7 @@ impl<S, R: Reading> Single<S, R> {
         let from = From { index: 0, socket: &socket, state: &mut state };
         let left = take_messages(from, &mut decoder, inbox.unread(), monotonic_ns(), session, handler)?;
         inbox.keep_last(left);
-        Ok(Single { socket, decoder, inbox, patience, looks: 0, state, reading: PhantomData })
+        Ok(Single { socket, decoder, inbox, patience, state, reading: PhantomData })
     }
 
     /// Reads once. All messages of the read share the time right after it.
@@ -60,16 +56,13 @@ impl<S, R: Reading> Single<S, R> {
         handler: &mut impl Handler<State = S>,
     ) -> Result<(Poll, u64), Failure> {
         if session.is_watching() {
-            self.looks = (self.looks + 1) % LOOKS;
-            if self.looks > 0 {
-                let bytes = waiting(&self.socket);
-                let now_ns = monotonic_ns();
-                session.call_ended(now_ns, Brought::Bytes(0));
-                match bytes {
-                    Ok(0) => return Ok((Poll::Nothing, now_ns)),
-                    Ok(_) => {}
-                    Err(cause) => return Err(unreadable(0, &cause, session)),
-                }
+            let readable = is_readable(&self.socket);
+            let now_ns = monotonic_ns();
+            session.call_ended(now_ns, Brought::Bytes(0));
+            match readable {
+                Ok(false) => return Ok((Poll::Nothing, now_ns)),
+                Ok(true) => {}
+                Err(cause) => return Err(unreadable(0, &cause, session)),
             }
         }
         let space = self.inbox.space(&self.decoder);
