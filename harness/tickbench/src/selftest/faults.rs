@@ -92,11 +92,15 @@ struct Left {
 impl Samples {
     fn from(ns: u64, seen: &Observation) -> anyhow::Result<Samples> {
         let delivery = present(seen.delivery_ns.as_ref())?;
-        let left = |cleaned: &Distribution| {
-            let share = cleaned.count as f64 / delivery.count as f64;
-            Ok::<_, anyhow::Error>(Left { long: at_least(cleaned, ns)?, share })
+        let left = |cleaned: &Option<Distribution>| match cleaned {
+            Some(cleaned) => {
+                let share = cleaned.count as f64 / delivery.count as f64;
+                Ok::<_, anyhow::Error>(Left { long: at_least(cleaned, ns)?, share })
+            }
+            // All was set apart.
+            None => Ok(Left { long: 0, share: 0.0 }),
         };
-        let left = seen.delivery_cleaned_ns.as_ref().map(left).transpose()?;
+        let left = seen.client_hiccups.map(|_| left(&seen.delivery_cleaned_ns)).transpose()?;
         Ok(Samples { received: seen.received, all: at_least(delivery, ns)?, left })
     }
 }
@@ -247,6 +251,8 @@ mod tests {
         let unquiet = |with| judge_stalls(&stalls, &samples(900, Some((10, 0.5))), &with).caught;
         assert!(unquiet(samples(1_400, Some((201, 0.5)))), "the machine hid every second sample");
         assert!(!unquiet(samples(1_400, Some((200, 0.5)))));
+        let nothing = |all| samples(all, Some((0, 0.0)));
+        assert!(!judge_stalls(&stalls, &nothing(60), &nothing(550)).caught, "nothing is left to tell by");
         assert!(judge_stalls(&stalls, &samples(60, None), &samples(550, None)).caught);
         assert!(!judge_stalls(&stalls, &samples(60, None), &samples(60, None)).caught);
     }
