@@ -64,17 +64,7 @@ fn summary() -> Summary {
     let lanes = [Lane::Default, Lane::Tuned].into_iter();
     let memory =
         lanes.flat_map(|lane| servers().map(move |(server, more)| slope(server, lane, more))).collect();
-    Summary {
-        study: "connections".into(),
-        iterations: 20,
-        cells,
-        comparisons: Vec::new(),
-        floors: Vec::new(),
-        memory,
-        lanes: Vec::new(),
-        felt: Vec::new(),
-        knees: Vec::new(),
-    }
+    Summary { study: "connections".into(), iterations: 20, cells, memory, ..Summary::default() }
 }
 
 fn drawn(summary: &Summary) -> Vec<Chart> {

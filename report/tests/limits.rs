@@ -61,17 +61,7 @@ fn summary() -> Summary {
         iterations: 40,
     };
     let knees = cells.iter().filter(first).map(knee).collect();
-    Summary {
-        study: "small".into(),
-        iterations: 40,
-        cells,
-        comparisons: Vec::new(),
-        floors: Vec::new(),
-        memory: Vec::new(),
-        lanes: Vec::new(),
-        felt: Vec::new(),
-        knees,
-    }
+    Summary { study: "small".into(), iterations: 40, cells, knees, ..Summary::default() }
 }
 
 fn report(summary: &Summary) -> String {

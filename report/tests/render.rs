@@ -8,7 +8,7 @@ use tickbench_record::{
     Study, Wait,
 };
 use tickbench_report::{Figure, Section, render};
-use tickbench_stats::{Audit, Check, Failure, Floor, Metric, Summary, Verdict};
+use tickbench_stats::{Audit, Check, Failure, Floor, Metric, StolenShares, Summary, Verdict};
 
 fn report(study: &Study, summary: &Summary, baseline: Option<&str>) -> String {
     let servers: Vec<&str> = study.servers.iter().map(String::as_str).collect();
@@ -92,6 +92,8 @@ fn a_run_that_proves_its_figures() {
     for cell in summary.cells.iter_mut().filter(|cell| cell.cell.kind == ScenarioKind::Throughput) {
         cell.ceiling_share = Some(if cell.cell.server == "plain" { 0.91 } else { 0.22 });
     }
+    summary.stolen =
+        Some(StolenShares { server_core: 0.004, client_core: 0.031, executions: 3_200, disturbed: 113 });
     let audit = |check, figure, held| Audit { check, figure, held };
     for cell in &mut summary.cells {
         cell.audits = vec![audit(Check::Counts, 0.0, true), audit(Check::Clock, 0.0, true)];
@@ -219,17 +221,7 @@ fn one_server_is_compared_with_nothing() {
 #[test]
 fn a_run_without_measurements_still_has_a_report() {
     let study = study(&["swift"], ALL_KINDS);
-    let empty = Summary {
-        study: "small".into(),
-        iterations: 40,
-        cells: Vec::new(),
-        comparisons: Vec::new(),
-        floors: Vec::new(),
-        memory: Vec::new(),
-        lanes: Vec::new(),
-        felt: Vec::new(),
-        knees: Vec::new(),
-    };
+    let empty = Summary { study: "small".into(), iterations: 40, ..Summary::default() };
     let report = report(&study, &empty, Some("wire"));
     assert_eq!(first_sentence(&report), "Nothing was measured to its end, so there is nothing to compare.");
     assert!(report.contains("were not made: the run ended early"), "{report}");

@@ -55,17 +55,7 @@ pub(crate) fn summary(servers: &[&str], iterations: usize) -> Summary {
         usual.cell.wait = Wait::Block;
         cells.push(usual);
     }
-    Summary {
-        study: "default".into(),
-        iterations: iterations as u32,
-        cells,
-        comparisons: Vec::new(),
-        floors: Vec::new(),
-        memory: Vec::new(),
-        lanes: Vec::new(),
-        felt: Vec::new(),
-        knees: Vec::new(),
-    }
+    Summary { study: "default".into(), iterations: iterations as u32, cells, ..Summary::default() }
 }
 
 fn slowness(server: &str) -> f64 {

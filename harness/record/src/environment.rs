@@ -85,6 +85,9 @@ pub struct Spent {
     pub executing_ns: u64,
     /// The part of executing that lay in measured windows, warm-ups not counted.
     pub measuring_ns: u64,
+    /// Waiting between iterations for the machine to be quiet, which is no part of executing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting_ns: u64,
 }
 
 impl Environment {
@@ -177,4 +180,8 @@ pub struct SkippedServer {
     pub name: String,
     /// Why not.
     pub reason: String,
+}
+
+fn is_zero(ns: &u64) -> bool {
+    *ns == 0
 }

@@ -32,7 +32,7 @@ pub use environment::{
 };
 pub use exchange::{Ceiling, Check, ClockCheck, CoreHiccups, Job, Reply, Request};
 pub use measurement::{
-    Hiccups, Measurement, MemoryReading, Observation, Outcome, Stage, Usage, UsageSamples,
+    Hiccups, Measurement, MemoryReading, Observation, Outcome, Stage, Stolen, Usage, UsageSamples,
 };
 pub use parity::{
     BuildFlags, Executable, Ledger, LedgerEntry, Reading, Sizes, SocketBuffer, SocketSettings, StreamPass,

@@ -17,6 +17,9 @@ pub struct Measurement {
     pub started_at_s: f64,
     /// From launching the server to its end, in nanoseconds: measuring and all around it.
     pub wall_ns: u64,
+    /// What the host kept from the two cores meanwhile; `None` where nothing was pinned or the kernel does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stolen: Option<Stolen>,
     /// What was executed.
     #[serde(flatten)]
     pub cell: Cell,
@@ -25,6 +28,17 @@ pub struct Measurement {
     /// What was seen, where it completed.
     #[serde(flatten)]
     pub observation: Option<Observation>,
+}
+
+/// How long something was ready to run on a virtual core while the hypervisor ran something else on the physical one: the kernel's
+/// *steal* (`proc_stat(5)`), which it counts in ticks of usually 10 ms. It is 0 on a machine without a hypervisor, and on one whose
+/// hypervisor keeps it to itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stolen {
+    /// From the server's core, in nanoseconds.
+    pub server_core_ns: u64,
+    /// From the client's core, in nanoseconds.
+    pub client_core_ns: u64,
 }
 
 /// How an execution ended.

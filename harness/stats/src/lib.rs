@@ -26,6 +26,8 @@
 //!   baseline in both with the share that tuning `closed` (`null` where there was none to close); the key is absent where nothing was
 //!   asked in both.
 //! - `knees`: where each curve of response against offered load takes off; absent where there is none.
+//! - `stolen`: what the host took from the cores of server and client while the plan ran, as shares of its time; absent where that is
+//!   not known.
 //! - `floors`: each control against its twin: `ratio`, `p`, the `floor`, and the `verdict`, which is a false alarm where it is not
 //!   `no_difference`.
 //! - `felt`: each disturbed cell of a relay against itself undisturbed: `ratio`, `p` and `verdict`. Left out where nothing was disturbed.
@@ -57,6 +59,7 @@ mod ranking;
 mod resample;
 mod signed_rank;
 mod stages;
+mod stolen;
 mod summarize;
 mod summary;
 mod trend;
@@ -82,5 +85,6 @@ pub use power::{Detection, STUDIES, detection};
 pub use promise::broken_promises;
 pub use ranking::Place;
 pub use stages::StageBand;
+pub use stolen::StolenShares;
 pub use summarize::SummaryError;
 pub use summary::{CellSummary, Comparison, Estimate, Failure, Felt, Floor, Series, Summary, Verdict};

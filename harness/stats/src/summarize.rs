@@ -17,8 +17,8 @@ use crate::parallel::on_all_cores;
 use crate::resample::Tables;
 use crate::values::{Values, block_length};
 use crate::{
-    CellSummary, Context, Estimate, Metric, Searches, Series, Summary, audit, compare, felt, knee, lanes,
-    memory, usage,
+    CellSummary, Context, Estimate, Metric, Searches, Series, StolenShares, Summary, audit, compare, felt,
+    knee, lanes, memory, usage,
 };
 
 /// Why measurements cannot be summed up.
@@ -96,6 +96,7 @@ impl Summary {
             lanes,
             felt,
             knees,
+            stolen: StolenShares::of(measurements),
         })
     }
 }

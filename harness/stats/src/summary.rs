@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tickbench_record::{Cell, Disturbed};
 
-use crate::{Audit, Knee, LaneStep, MemorySlope, Metric, Searches};
+use crate::{Audit, Knee, LaneStep, MemorySlope, Metric, Searches, StolenShares};
 
 /// A value with the interval in which it lies with 95 % confidence: bootstrapped over iterations, but for the ratio of a [`Comparison`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -190,7 +190,7 @@ pub enum Verdict {
 }
 
 /// A whole run, summed up.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Summary {
     /// The study's name.
     pub study: String,
@@ -214,4 +214,7 @@ pub struct Summary {
     /// Where each curve of response against offered load takes off, in the order of the study.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub knees: Vec<Knee>,
+    /// What the host took from the cores; `None` where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stolen: Option<StolenShares>,
 }

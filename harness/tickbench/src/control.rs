@@ -35,6 +35,7 @@ impl ControlArgs {
             out: self.out.clone(),
             cores: self.cores,
             seed: self.seed,
+            wait_for_quiet: self.wait_for_quiet,
             control_alone: Some(self.server.clone()),
             ..RunArgs::default()
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context as _;
 use tickbench_record::{
     Cell, Cores, Idle, Job, Measurement, Observation, Outcome, Reply, Request, RunFolder, Scenario,
-    ScenarioKind, Stage, Study,
+    ScenarioKind, Stage, Stolen, Study,
 };
 
 use crate::awake::{Awake, Waker};
@@ -59,6 +59,7 @@ pub(crate) fn execute_under(
     act: &mut dyn FnMut(u32),
 ) -> anyhow::Result<Option<Measurement>> {
     let (began, clock) = (Instant::now(), SystemTime::now());
+    let before = stolen(rig.cores);
     let (outcome, observation) = match attempt(rig, execution, interrupt, act) {
         Ok(observation) => (Outcome::Completed, Some(observation)),
         Err(Stop::Failed { stage, reason }) => (Outcome::Failed { stage, reason }, None),
@@ -72,10 +73,22 @@ pub(crate) fn execute_under(
         position: execution.position,
         started_at_s: clock.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
         wall_ns: began.elapsed().as_nanos() as u64,
+        stolen: before.zip(stolen(rig.cores)).map(|(before, now)| Stolen {
+            server_core_ns: now.server_core_ns.saturating_sub(before.server_core_ns),
+            client_core_ns: now.client_core_ns.saturating_sub(before.client_core_ns),
+        }),
         cell: execution.cell.clone(),
         outcome,
         observation,
     }))
+}
+
+/// What the host has kept from both cores so far.
+fn stolen(cores: &Cores) -> Option<Stolen> {
+    Some(Stolen {
+        server_core_ns: system::stolen_ns(cores.server?)?,
+        client_core_ns: system::stolen_ns(cores.client?)?,
+    })
 }
 
 fn attempt(

@@ -13,6 +13,7 @@ use crate::execute::Rig;
 use crate::interrupt::Interrupt;
 use crate::manifest::Manifest;
 use crate::preflight::{self, Preflight};
+use crate::program::Program;
 use crate::progress::Progress;
 use crate::root::Root;
 
@@ -21,6 +22,8 @@ pub(crate) struct Injection {
     clients: Vec<Instrument>,
     /// What there is to know of the machine, the cores above all.
     pub(crate) found: Preflight,
+    /// What looks after cores, where a client brings it.
+    pub(crate) watch: Option<Program>,
     /// Cargo's target directory.
     pub(crate) target: PathBuf,
 }
@@ -45,7 +48,7 @@ impl Injection {
         let target = builder.target.clone();
         let found = Preflight::look(cores, watch.as_ref(), interrupt, progress)?;
         found.placement.move_harness()?;
-        Ok(Injection { server, clients, found, target })
+        Ok(Injection { server, clients, found, watch, target })
     }
 
     pub(crate) fn clients(&self) -> &[Instrument] {

@@ -36,6 +36,7 @@ mod process;
 mod program;
 mod programs;
 mod progress;
+mod quiet;
 mod resolution;
 mod root;
 mod run;

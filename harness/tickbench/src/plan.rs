@@ -136,6 +136,7 @@ mod tests {
             position: execution.position,
             started_at_s: 0.0,
             wall_ns: 1,
+            stolen: None,
             cell: execution.cell.clone(),
             outcome: Outcome::Completed,
             observation: None,

@@ -93,6 +93,11 @@ impl Measuring {
             humantime::format_duration(left),
             execution.cell
         );
+        self.show(line);
+    }
+
+    /// Without a bar, no more than a line each few seconds.
+    fn show(&mut self, line: String) {
         match &self.progress.bar {
             Some(bar) => bar.set_message(line),
             None if self.last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) => {
@@ -101,6 +106,16 @@ impl Measuring {
             }
             None => {}
         }
+    }
+
+    /// Says that the run waits: a core loses too much, and patience will last so long.
+    pub(crate) fn waiting(&mut self, core: usize, lost_share: f64, patience: Duration) {
+        let left = humantime::format_duration(Duration::from_secs(patience.as_secs()));
+        let line = format!(
+            "waiting: core {core} is away {:.0} % of the time; for {left} at most",
+            100.0 * lost_share
+        );
+        self.show(line);
     }
 
     /// Counts an execution that was planned to take so long.

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use tickbench_record::{
     Environment, Measurement, Observation, Outcome, RunFolder, Scenario, SkippedServer, Spent, Study,
 };
+use tickbench_stats::StolenShares;
 
 use crate::Ended;
 use crate::ceilings::Flood;
@@ -22,6 +23,7 @@ use crate::plan::{Execution, Plan};
 use crate::preflight::Preflight;
 use crate::programs::Programs;
 use crate::progress::Progress;
+use crate::quiet::{Patience, Wait};
 use crate::root::Root;
 use crate::start::{Before, Start, rfc3339};
 use crate::{capacity, derive, limits};
@@ -57,6 +59,7 @@ pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<Run
         return Ok(None);
     }
     let mut found = look_before(&before, cores, &mut study, &programs, &mut interrupt, &progress)?;
+    let patience = Patience::new(args.wait_for_quiet, programs.watch.as_ref(), &found.placement.cores)?;
     found.warnings.extend(left_out);
     spent.verifying_ns = nanoseconds(began);
 
@@ -79,7 +82,7 @@ pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<Run
         waker: &found.waker,
         samples: samples.as_ref(),
     };
-    let progress = carry_out(&rig, &plan, &mut kept, &mut interrupt, progress)?;
+    let progress = carry_out(&rig, &plan, patience, &mut kept, &mut interrupt, progress)?;
     progress.end();
     kept.folder.write_environment(&kept.environment)?;
     conclude(kept)
@@ -224,6 +227,7 @@ fn spent_before(environment: &Environment, done: &[Measurement], now: Spent) -> 
         verifying_ns: before.verifying_ns + now.verifying_ns,
         executing_ns: before.executing_ns.max(done.iter().map(|measurement| measurement.wall_ns).sum()),
         measuring_ns: measuring_ns(done),
+        waiting_ns: before.waiting_ns,
     }
 }
 
@@ -252,10 +256,11 @@ fn samples_of(folder: &RunFolder, asked: bool) -> anyhow::Result<Option<RunFolde
     Ok(Some(RunFolder::open(&std::path::absolute(folder.path()).with_context(failed)?)?))
 }
 
-/// Executes what is left of the plan, keeping each measurement as it is made.
+/// Executes what is left of the plan, keeping each measurement as it is made; before each iteration, waits as patience allows.
 pub(crate) fn carry_out(
     rig: &Rig<'_>,
     plan: &Plan,
+    mut patience: Option<Patience<'_>>,
     kept: &mut Kept,
     interrupt: &mut Interrupt,
     progress: Progress,
@@ -271,7 +276,23 @@ pub(crate) fn carry_out(
         progress.begin(total, rig.study.iterations, remaining.iter().flatten().map(planned).sum());
     let mut log = kept.folder.log()?;
     let (began, before) = (Instant::now(), kept.spent.executing_ns);
+    let mut waiting = Duration::ZERO;
     'run: for iteration in &remaining {
+        if let (Some(patience), [first, ..]) =
+            (patience.as_mut().filter(|one| !one.is_over()), &iteration[..])
+        {
+            let (wait, waited) = patience.wait(interrupt, &mut shown)?;
+            waiting += waited;
+            match wait {
+                Wait::Quiet => {}
+                Wait::Interrupted => break 'run,
+                Wait::InVain => {
+                    let warning = no_patience_left(first.iteration);
+                    shown.say(&format!("note: {warning}"));
+                    kept.environment.warnings.push(warning);
+                }
+            }
+        }
         for execution in iteration {
             shown.executing(execution);
             let Some(measurement) = execute(rig, execution, interrupt)? else { break 'run };
@@ -288,10 +309,18 @@ pub(crate) fn carry_out(
             break;
         }
     }
-    kept.spent.executing_ns = before + nanoseconds(began);
+    kept.spent.waiting_ns += waiting.as_nanos() as u64;
+    kept.spent.executing_ns = before + nanoseconds(began) - waiting.as_nanos() as u64;
     kept.spent.measuring_ns = measuring_ns(&kept.done);
     kept.environment.spent = Some(kept.spent);
     Ok(shown.end())
+}
+
+fn no_patience_left(iteration: u32) -> String {
+    format!(
+        "The machine was not quiet for as long as `--wait-for-quiet` allows to wait: from iteration {} on nothing was waited for.",
+        iteration + 1
+    )
 }
 
 /// Writes the report and says what came of the run.
@@ -306,6 +335,9 @@ fn conclude(kept: Kept) -> anyhow::Result<Option<RunFolder>> {
         return Ok(None);
     }
     derive::print_answer(&derive::derive(&kept.folder)?);
+    if let Some(warning) = StolenShares::of(&kept.done).as_ref().and_then(StolenShares::warning) {
+        println!("note: {warning}");
+    }
     println!("{completed} executions completed, {failed} failed. {}", time_spent(&kept.spent));
     println!("{}", kept.folder.path().join("REPORT.md").display());
     Ok(Some(kept.folder))

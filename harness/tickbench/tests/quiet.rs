@@ -43,6 +43,7 @@ fn the_quieter_cores_are_taken_and_their_thresholds_reach_client_and_spinner() {
     assert_eq!((worked.found.as_str(), &worked.advice), ("works", &None));
     let threshold_of = |core: Option<usize>| 7000 + core.unwrap() as u64;
     for measurement in run.measurements() {
+        assert!(measurement.stolen.is_some(), "{measurement:?}");
         let seen = measurement.observation.unwrap();
         assert_eq!(seen.client_hiccups.unwrap().threshold_ns, threshold_of(cores.client));
         assert_eq!(is_awake(&seen), measurement.cell.scenario == "latency");
@@ -169,6 +170,47 @@ fn a_kernel_that_refuses_to_pin_leaves_a_run_unpinned_and_says_so() {
         assert!(warnings.iter().any(|warning| warning.contains(words)), "{words}: {warnings:?}");
     }
     assert_eq!((run.completed("one"), run.completed("two")), (8, 8));
+}
+
+#[test]
+fn a_run_waits_for_quiet_and_says_for_how_long() {
+    let project = Project::watched("calms");
+    let (output, run) = project.run(&["--wait-for-quiet", "1h"]);
+    assert_code(&output, 0);
+    assert!(stderr(&output).contains("waiting: core"), "{}", stderr(&output));
+    let Environment { warnings, spent, .. } = run.environment();
+    assert!(!warnings.iter().any(|warning| warning.contains("wait")), "{warnings:?}");
+    let spent = spent.unwrap();
+    assert!(
+        spent.waiting_ns > 0
+            && std::fs::read_to_string(run.0.join("REPORT.md")).unwrap().contains("waiting for quiet"),
+        "{spent:?}"
+    );
+    assert_eq!((run.completed("one"), run.completed("two")), (6, 6));
+}
+
+#[test]
+fn a_run_whose_patience_ends_goes_on_and_says_so() {
+    let project = Project::watched("restless");
+    let (output, run) = project.run(&["--wait-for-quiet", "1ms"]);
+    assert_code(&output, 0);
+    let warnings = run.environment().warnings;
+    for words in ["from iteration 1 on nothing was waited for", "was away 50.0 % of the time before the run"]
+    {
+        assert!(warnings.iter().any(|warning| warning.contains(words)), "{words}: {warnings:?}");
+    }
+    assert_eq!((run.completed("one"), run.completed("two")), (6, 6));
+}
+
+#[test]
+fn quiet_cannot_be_waited_for_where_no_core_is_the_runs_own() {
+    forbid_pinning();
+    let project = Project::watched("fine");
+    let output =
+        project.tickbench(&["run", "--study", "study.toml", "--out", "out", "--wait-for-quiet", "1s"]);
+    assert_code(&output, 2);
+    assert!(stderr(&output).contains("leave --wait-for-quiet out"), "{}", stderr(&output));
+    assert!(!project.path().join("out").exists());
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod setting;
 
 use std::path::PathBuf;
 
-use tickbench_record::{Measurement, RunFolder};
+use tickbench_record::{Measurement, RunFolder, Stolen};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path: PathBuf =
@@ -39,6 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 position: position as u32,
                 started_at_s: 1_700_000_000.0 + f64::from(iteration) * 12.0 + position as f64 * 0.25,
                 wall_ns,
+                stolen: Some(Stolen { server_core_ns: 0, client_core_ns: wall_ns / 2_000 }),
                 cell: cell.clone(),
                 outcome,
                 observation,

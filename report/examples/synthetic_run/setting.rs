@@ -179,6 +179,7 @@ pub(crate) fn environment(study: &Study) -> Environment {
             verifying_ns: 3_100_000_000,
             executing_ns: 1_420_000_000_000,
             measuring_ns: 1_271_000_000_000,
+            waiting_ns: 0,
         }),
     }
 }

@@ -1,12 +1,21 @@
 //! Where and with what the run was made.
 
-use tickbench_record::{BuiltServer, Cores, Environment};
+use tickbench_record::{BuiltServer, Cores, Environment, Spent};
+use tickbench_stats::StolenShares;
 
+use crate::run::Run;
 use crate::table::{Table, escaped};
 use crate::units::{count, duration, number};
 
+/// What a reader must know before believing the figures.
+pub(crate) fn warnings(run: &Run) -> Vec<String> {
+    let stolen = run.summary.stolen.as_ref().and_then(StolenShares::warning);
+    run.environment.warnings.iter().cloned().chain(stolen).collect()
+}
+
 /// Machine and settings, a row each.
-pub(crate) fn machine(environment: &Environment) -> String {
+pub(crate) fn machine(run: &Run) -> String {
+    let environment = run.environment;
     let machine = &environment.machine;
     let yes = |is: bool| String::from(if is { "on" } else { "off" });
     let memory =
@@ -27,24 +36,39 @@ pub(crate) fn machine(environment: &Environment) -> String {
         ("compiler", machine.rustc.clone()),
         ("cores", Some(cores(&environment.cores))),
         ("began", Some(environment.started_at.clone())),
-        (
-            "time",
-            environment.spent.map(|spent| {
-                format!(
-                    "building {}, verifying {}, executing {} ({} % of it in warm-ups and windows)",
-                    duration(spent.building_ns),
-                    duration(spent.verifying_ns),
-                    duration(spent.executing_ns),
-                    number(100.0 * spent.measuring_ns as f64 / spent.executing_ns.max(1) as f64)
-                )
-            }),
-        ),
+        ("time", environment.spent.as_ref().map(time)),
+        ("taken by the host meanwhile", run.summary.stolen.as_ref().map(taken)),
     ];
     let mut table = Table::new(["what", "on this machine"]).texts(2);
     for (what, value) in rows {
         table.push(vec![what.into(), value.map_or("not known".into(), |value| escaped(&value))]);
     }
     table.markdown()
+}
+
+fn time(spent: &Spent) -> String {
+    let mut text = format!(
+        "building {}, verifying {}, executing {} ({} % of it in warm-ups and windows)",
+        duration(spent.building_ns),
+        duration(spent.verifying_ns),
+        duration(spent.executing_ns),
+        number(100.0 * spent.measuring_ns as f64 / spent.executing_ns.max(1) as f64)
+    );
+    if spent.waiting_ns > 0 {
+        text += &format!(", waiting for quiet {}", duration(spent.waiting_ns));
+    }
+    text
+}
+
+fn taken(stolen: &StolenShares) -> String {
+    let percent = |share: f64| number(100.0 * share);
+    format!(
+        "{} % of the server's core, {} % of the client's; more than 5 % of either in {} of {} executions",
+        percent(stolen.server_core),
+        percent(stolen.client_core),
+        count(stolen.disturbed as u64),
+        count(stolen.executions as u64)
+    )
 }
 
 fn cores(cores: &Cores) -> String {

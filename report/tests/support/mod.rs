@@ -181,17 +181,8 @@ pub(crate) fn summary(study: &Study, factors: &[(&str, f64)]) -> Summary {
             cell(one, by)
         })
         .collect();
-    let mut summary = Summary {
-        study: study.name.clone(),
-        iterations: study.iterations,
-        cells,
-        comparisons: Vec::new(),
-        floors: Vec::new(),
-        memory: Vec::new(),
-        lanes: Vec::new(),
-        felt: Vec::new(),
-        knees: Vec::new(),
-    };
+    let mut summary =
+        Summary { study: study.name.clone(), iterations: study.iterations, cells, ..Summary::default() };
     summary.comparisons = comparisons(&summary);
     summary
 }

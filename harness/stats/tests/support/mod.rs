@@ -70,6 +70,7 @@ pub(crate) fn completed(cell: &Cell, iteration: u32, observation: Observation) -
         position: 0,
         started_at_s: 0.0,
         wall_ns: 0,
+        stolen: None,
         cell: cell.clone(),
         outcome: Outcome::Completed,
         observation: Some(observation),

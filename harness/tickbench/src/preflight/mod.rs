@@ -3,11 +3,12 @@
 mod cgroup;
 mod settings;
 mod table;
-mod watch;
+pub(crate) mod watch;
 
 use std::path::Path;
+use std::time::Duration;
 
-use tickbench_record::{ClientCeiling, ClockCheck, CoreHiccups, Environment, Finding, Study};
+use tickbench_record::{ClientCeiling, ClockCheck, CoreHiccups, Cores, Environment, Finding, Study};
 
 use crate::Ended;
 use crate::awake::Waker;
@@ -31,6 +32,12 @@ const MOST_WATCHED: usize = 8;
 
 /// The gap that counts where a core could not be watched: the one that a first look at spinning cores suggested.
 const USUAL_THRESHOLD_NS: u64 = 6_000;
+
+/// A core that loses more of its time than this is worth a word.
+pub(crate) const MUCH_LOST: f64 = 0.03;
+
+/// How long cores are watched before a run: the gaps come hundreds of times a second.
+const WATCHED: Duration = Duration::from_millis(700);
 
 const ASLEEP: &str = "Nothing is pinned, so that no core of the server's own can be kept awake: it slept, wherever the study wanted \
                       it awake.";
@@ -86,7 +93,7 @@ impl Preflight {
                 let cores = cores::candidates(wish, MOST_WATCHED);
                 progress.now(&format!("watching cores {}", settings::listed(&cores)));
                 kept(
-                    watch::hiccups(watch, &cores, interrupt),
+                    watch::hiccups(watch, &cores, WATCHED, interrupt),
                     "No core was watched for hiccups",
                     &mut warnings,
                 )
@@ -146,10 +153,25 @@ impl Preflight {
     /// Adds all this to a run's records.
     pub(crate) fn note(&self, environment: &mut Environment) {
         environment.warnings.extend_from_slice(&self.warnings);
+        environment.warnings.extend(self.hiccups.iter().filter_map(|core| self.loss_of(core)));
         environment.findings.clone_from(&self.findings);
         environment.hiccups.clone_from(&self.hiccups);
         environment.clocks = self.clocks;
         environment.ceilings.clone_from(&self.ceilings);
+    }
+
+    /// What to say of a core that a run uses and that loses much.
+    fn loss_of(&self, hiccups: &CoreHiccups) -> Option<String> {
+        let CoreHiccups { core, lost_share, .. } = *hiccups;
+        let Cores { server, client, .. } = &self.placement.cores;
+        let used = [*server, *client].contains(&Some(core));
+        (used && lost_share > MUCH_LOST).then(|| {
+            format!(
+                "Core {core} was away {:.1} % of the time before the run: choose a calmer hour, let `--wait-for-quiet` do it, or name \
+                 other cores with `--cores`.",
+                100.0 * lost_share
+            )
+        })
     }
 
     /// From which gap on the client's core was away, where that core was watched.

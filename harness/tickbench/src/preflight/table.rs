@@ -2,10 +2,7 @@
 
 use tickbench_record::{ClockCheck, CoreHiccups};
 
-use super::Preflight;
-
-/// A core that loses more than this is worth a word.
-const MUCH_LOST: f64 = 0.03;
+use super::{MUCH_LOST, Preflight};
 
 /// Everything that was found, in columns, and the cores that a run would take.
 pub(super) fn of(found: &Preflight) -> String {
@@ -33,7 +30,8 @@ pub(super) fn of(found: &Preflight) -> String {
     text + &chosen(found) + "\n"
 }
 
-const WAIT: &str = "wait for a calmer hour, or name other cores with --cores";
+const WAIT: &str =
+    "wait for a calmer hour (`run --wait-for-quiet 30m` does), or name other cores with --cores";
 
 fn lost(hiccups: &CoreHiccups) -> String {
     format!(
@@ -110,7 +108,7 @@ mod tests {
 
 What to do
   load               end it
-  hiccups of core 2  wait for a calmer hour, or name other cores with --cores
+  hiccups of core 2  wait for a calmer hour (`run --wait-for-quiet 30m` does), or name other cores with --cores
 
 note: two cores only
 note: no luck

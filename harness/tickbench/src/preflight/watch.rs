@@ -12,19 +12,17 @@ use crate::launch::last_words;
 use crate::process::{Process, describe};
 use crate::program::Program;
 
-/// How long cores are watched: the gaps come hundreds of times a second.
-const WATCHED: Duration = Duration::from_millis(700);
-
-/// What a watching process may take beyond that: to start, to calibrate itself, to end.
+/// What a watching process may take beyond watching: to start, to calibrate itself, to end.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// What the machine takes from each of these cores, all watched at the same time.
-pub(super) fn hiccups(
+/// What the machine takes from each of these cores, all watched at the same time and for so long.
+pub(crate) fn hiccups(
     watch: &Program,
     cores: &[usize],
+    watched: Duration,
     interrupt: &mut Interrupt,
 ) -> anyhow::Result<Vec<CoreHiccups>> {
-    let window = format!("--watch-ns={}", WATCHED.as_nanos());
+    let window = format!("--watch-ns={}", watched.as_nanos());
     let start = |core: &usize| {
         Asked::start(
             watch.with(["hiccups".to_owned(), format!("--core={core}"), window.clone()]),
@@ -32,7 +30,7 @@ pub(super) fn hiccups(
         )
     };
     let asked = cores.iter().map(start).collect::<anyhow::Result<Vec<_>>>()?;
-    asked.into_iter().map(|asked| asked.answer(interrupt)).collect()
+    asked.into_iter().map(|asked| asked.answer(watched, interrupt)).collect()
 }
 
 /// Whether the server's core and the client's read one clock.
@@ -43,7 +41,7 @@ pub(super) fn clocks(
     interrupt: &mut Interrupt,
 ) -> anyhow::Result<ClockCheck> {
     Asked::start(watch.with(["clocks".to_owned(), format!("--cores={server},{client}")]), None)?
-        .answer(interrupt)
+        .answer(Duration::ZERO, interrupt)
 }
 
 /// A process that will print one line of JSON.
@@ -60,8 +58,12 @@ impl Asked {
         }
     }
 
-    fn answer<T: DeserializeOwned>(mut self, interrupt: &mut Interrupt) -> anyhow::Result<T> {
-        let status = self.process.wait_end(Instant::now() + WATCHED + SLACK)?;
+    fn answer<T: DeserializeOwned>(
+        mut self,
+        watched: Duration,
+        interrupt: &mut Interrupt,
+    ) -> anyhow::Result<T> {
+        let status = self.process.wait_end(Instant::now() + watched + SLACK)?;
         interrupt.look();
         ensure!(!interrupt.wants_end(), "interrupted: nothing was measured yet");
         let line = self.program.line();

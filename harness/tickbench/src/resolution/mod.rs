@@ -7,7 +7,7 @@ mod estimate;
 mod ladder;
 
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -21,6 +21,7 @@ use crate::injection::Injection;
 use crate::interrupt::Interrupt;
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::quiet::Patience;
 use crate::root::Root;
 use crate::run::{Kept, carry_out};
 use crate::start::folder_name;
@@ -36,7 +37,7 @@ pub(crate) struct ResolutionArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Measure nothing: estimate from the records of this run.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["iterations", "out", "cores", "seed"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["iterations", "out", "cores", "seed", "wait_for_quiet"])]
     from: Option<PathBuf>,
     /// The cores of server and client.
     #[arg(long, value_name = "S,C")]
@@ -44,6 +45,9 @@ pub(crate) struct ResolutionArgs {
     /// Seed of order, feed and intervals; else drawn.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
+    /// Before each iteration, wait until the machine takes at most 3 % of either core; for so long in all, such as `30m`.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    wait_for_quiet: Option<Duration>,
 }
 
 pub(crate) fn command(root: &Root, args: &ResolutionArgs) -> anyhow::Result<Ended> {
@@ -84,7 +88,9 @@ fn measure(root: &Root, args: &ResolutionArgs) -> anyhow::Result<RunFolder> {
     environment.baseline = names.first().cloned();
     folder.write_environment(&environment)?;
     let mut kept = Kept { folder, environment, done: Vec::new(), spent: Spent::default() };
-    carry_out(&injection.rig(&study, &servers), &plan, &mut kept, &mut interrupt, progress)?.end();
+    let rig = injection.rig(&study, &servers);
+    let patience = Patience::new(args.wait_for_quiet, injection.watch.as_ref(), rig.cores)?;
+    carry_out(&rig, &plan, patience, &mut kept, &mut interrupt, progress)?.end();
     kept.folder.write_environment(&kept.environment)?;
     Ok(kept.folder)
 }

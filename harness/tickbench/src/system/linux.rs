@@ -69,6 +69,20 @@ pub(crate) fn idle_state(pid: u32) -> Option<&'static str> {
     }
 }
 
+/// How long the hypervisor has kept this core for others since the machine started, in nanoseconds: the eighth count of its line in
+/// `/proc/stat` (`proc_stat(5)`).
+pub(crate) fn stolen_ns(core: usize) -> Option<u64> {
+    stolen_of(&std::fs::read_to_string("/proc/stat").ok()?, core, rustix::param::clock_ticks_per_second())
+}
+
+fn stolen_of(stat: &str, core: usize, ticks_per_s: u64) -> Option<u64> {
+    let label = format!("cpu{core}");
+    let mut counts =
+        stat.lines().map(str::split_whitespace).find(|line| line.clone().next() == Some(&label))?;
+    let ticks: u64 = counts.nth(8)?.parse().ok()?;
+    Some(ticks * 1_000_000_000 / ticks_per_s)
+}
+
 /// Forbids all cores any sleep that takes time to wake from, for as long as the file is open: the kernel's PM QoS, a latency of 0 µs
 /// (Documentation/power/pm_qos_interface.rst). Virtual machines have nothing behind it.
 pub(crate) fn forbid_deep_sleep() -> io::Result<File> {
@@ -86,6 +100,17 @@ pub(crate) fn siblings(core: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_hypervisor_keeps_is_read_core_by_core() {
+        let stat =
+            "cpu  1 2 3 4 5 6 7 30 0 0\ncpu1 1 2 3 4 5 6 7 10 0 0\ncpu10 1 2 3 4 5 6 7 20 0 0\nintr 5\n";
+        assert_eq!(stolen_of(stat, 1, 100), Some(100_000_000));
+        assert_eq!(stolen_of(stat, 10, 100), Some(200_000_000));
+        assert_eq!(stolen_of(stat, 0, 100), None);
+        assert_eq!(stolen_of("cpu1 1 2 3 4\n", 1, 100), None, "a kernel of before 2.6.11");
+        assert!(stolen_ns(allowed_cores().unwrap()[0]).is_some());
+    }
 
     #[test]
     fn affinity_reads_back() {

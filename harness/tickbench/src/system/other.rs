@@ -38,6 +38,10 @@ pub(crate) fn idle_state(_pid: u32) -> Option<&'static str> {
     None
 }
 
+pub(crate) fn stolen_ns(_core: usize) -> Option<u64> {
+    None
+}
+
 pub(crate) fn forbid_deep_sleep() -> io::Result<File> {
     unsupported("keeping the cores awake")
 }
