@@ -8,10 +8,14 @@ use anyhow::{Context as _, bail};
 use tickbench_record::Cores;
 
 use crate::interrupt::Interrupt;
-use crate::preflight::{MUCH_LOST, watch};
+use crate::preflight::watch;
 use crate::process;
 use crate::program::Program;
 use crate::progress::Measuring;
+
+/// A core that loses more of its time than this is not let be. Well above what a busy host takes all day long in pieces of some
+/// microseconds, 2 to 4 %, and well below what it takes when it runs others in this machine's stead.
+const RESTLESS: f64 = 0.05;
 
 /// How long a look at the cores takes: on a machine that is never quiet, gaps come hundreds of times a second.
 const LOOK: Duration = Duration::from_millis(200);
@@ -56,7 +60,7 @@ impl<'a> Patience<'a> {
         Ok(Some(Patience { watch, cores: [server, client], left }))
     }
 
-    /// Looks at the cores until neither loses more than the preflight minds, or there is no patience left: then nothing is waited for ever
+    /// Looks at the cores until neither loses too much, or there is no patience left: then nothing is waited for ever
     /// again. Returns how it ended, and how long it took, the looks included.
     pub(crate) fn wait(
         &mut self,
@@ -74,7 +78,7 @@ impl<'a> Patience<'a> {
                 break Wait::Interrupted;
             }
             let worst = seen?.into_iter().max_by(|a, b| a.lost_share.total_cmp(&b.lost_share));
-            let Some(worst) = worst.filter(|worst| worst.lost_share > MUCH_LOST) else { break Wait::Quiet };
+            let Some(worst) = worst.filter(|worst| worst.lost_share > RESTLESS) else { break Wait::Quiet };
             shown.waiting(worst.core, worst.lost_share, self.left.saturating_sub(waited));
             process::wait(
                 &mut [],

@@ -34,7 +34,7 @@ const MOST_WATCHED: usize = 8;
 const USUAL_THRESHOLD_NS: u64 = 6_000;
 
 /// A core that loses more of its time than this is worth a word.
-pub(crate) const MUCH_LOST: f64 = 0.03;
+const MUCH_LOST: f64 = 0.03;
 
 /// How long cores are watched before a run: the gaps come hundreds of times a second.
 const WATCHED: Duration = Duration::from_millis(700);

@@ -45,7 +45,7 @@ pub(crate) struct ResolutionArgs {
     /// Seed of order, feed and intervals; else drawn.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
-    /// Before each iteration, wait until the machine takes at most 3 % of either core; for so long in all, such as `30m`.
+    /// Before each iteration, wait until the machine takes at most 5 % of either core; for so long in all, such as `30m`.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     wait_for_quiet: Option<Duration>,
 }
