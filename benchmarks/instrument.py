@@ -57,7 +57,8 @@ def main():
             quiet[measure.__name__] = quiet.get(measure.__name__, 0) + 1
             for name, value in values.items():
                 seen.setdefault(name, []).append(value)
-    report({name: sorted(values) for name, values in seen.items()})
+    if seen:
+        report({name: sorted(values) for name, values in seen.items()})
     print(f"\nset apart because the host took more than {RESTLESS:.0%} of a core: {restless}")
     for cause in missed:
         print(f"missed: {cause}")
@@ -75,7 +76,10 @@ class Server:
     def __init__(self, core, *command):
         command = ["taskset", "-c", core, *map(str, command), "--listen", "127.0.0.1:0"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.address = self.process.stdout.readline().split()[1]
+        ready = self.process.stdout.readline().split()
+        if len(ready) < 2:
+            raise Missed(f"{' '.join(command)} did not start")
+        self.address = ready[1]
 
     def __enter__(self):
         return self
@@ -226,10 +230,10 @@ def cpu_seconds(pid):
 
 def report(seen):
     width = max(map(len, seen))
-    print(f"{'':{width}}  {'median':>12}  {'least':>12}  {'most':>12}")
+    print(f"{'':{width}}  {'median':>12}  {'least':>12}  {'most':>12}  {'repeats':>7}")
     for name, values in seen.items():
         shown = (statistics.median(values), values[0], values[-1])
-        print(f"{name:{width}}  " + "  ".join(f"{value:12,.3f}" for value in shown))
+        print(f"{name:{width}}  " + "  ".join(f"{value:12,.3f}" for value in shown) + f"  {len(values):7}")
 
 
 if __name__ == "__main__":

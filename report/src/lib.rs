@@ -17,7 +17,7 @@ use minijinja::{Environment as Templates, UndefinedBehavior, context};
 use serde::Serialize;
 use thiserror::Error;
 use tickbench_record::{Environment, Ledger, Study};
-use tickbench_stats::{KNEE_FACTOR, Summary};
+use tickbench_stats::{KNEE_FACTOR, StolenShares, Summary};
 
 use run::Run;
 use sections::Part;
@@ -130,7 +130,7 @@ pub fn render_with(
         ranking: answer::ranking(&run),
         comparisons,
         told_apart,
-        warnings: sections::environment::warnings(&run),
+        stolen: summary.stolen.as_ref().and_then(StolenShares::warning),
         machine: sections::environment::machine(&run),
         programs: sections::environment::programs(environment),
         latency: sections::latency::section(&run),
@@ -198,7 +198,7 @@ struct View<'a> {
     baseline: Option<&'a str>,
     pinned: bool,
     repository: &'static str,
-    warnings: Vec<String>,
+    stolen: Option<String>,
     headline: String,
     alarm: Option<String>,
     noise: String,

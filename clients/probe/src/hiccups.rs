@@ -54,7 +54,7 @@ fn watch(socket: &TcpStream, core: usize, threshold_ns: u64, watch_ns: u64) -> a
     while now_ns - started_ns < watch_ns {
         is_readable(socket)?;
         now_ns = monotonic_ns();
-        watch.call_ended(now_ns, Brought::Bytes(0));
+        watch.call_ended(now_ns, Brought::Answer);
     }
     let (watched_ns, seen) = (now_ns - started_ns, watch.seen());
     Ok(CoreHiccups {

@@ -85,6 +85,6 @@ pub use power::{Detection, STUDIES, detection};
 pub use promise::broken_promises;
 pub use ranking::Place;
 pub use stages::StageBand;
-pub use stolen::StolenShares;
+pub use stolen::{DISTURBED, StolenShares};
 pub use summarize::SummaryError;
 pub use summary::{CellSummary, Comparison, Estimate, Failure, Felt, Floor, Series, Summary, Verdict};

@@ -6,8 +6,8 @@ use tickbench_record::{Measurement, Stolen};
 /// A core that lost more of its time than this was not the one that a reader thinks of.
 const MUCH: f64 = 0.01;
 
-/// An execution that lost more than this of either core was disturbed: a tick of the kernel's count in one of 200 ms.
-const DISTURBED: f64 = 0.05;
+/// An execution that lost more than this of either core was disturbed: by more than a tick of the kernel's count, where it took 200 ms.
+pub const DISTURBED: f64 = 0.05;
 
 /// Stolen time over the time of all executions for which it is known, completed or not.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -46,8 +46,8 @@ impl StolenShares {
         (server_core.max(*client_core) > MUCH).then(|| {
             format!(
                 "The machine's host took {:.1} % of the server's core and {:.1} % of the client's while the plan ran; {disturbed} of \
-                 {executions} executions lost more than {:.0} % of either. It tells of the host, not of the servers: choose a \
-                 calmer hour, or let `--wait-for-quiet` do it.",
+                 {executions} executions lost more than {:.0} % of either. That is noise, and no server's doing: choose a \
+                 calmer hour.",
                 100.0 * server_core,
                 100.0 * client_core,
                 100.0 * DISTURBED

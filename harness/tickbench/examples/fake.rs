@@ -266,7 +266,7 @@ fn watch(mode: &str, job: &str, words: &[&str]) -> ExitCode {
     match job {
         "hiccups" => {
             let core: usize = flag(words, "--core").parse().expect("a core");
-            let lost_share = if is_restless(mode, words) { 0.5 } else { 0.01 * (core + 1) as f64 };
+            let lost_share = if is_restless(mode, words) { 0.5 } else { 0.0001 * (core + 1) as f64 };
             let threshold_ns = 7000 + core as u64;
             let seen = CoreHiccups {
                 core,

@@ -128,7 +128,8 @@ pub(crate) struct RunArgs {
     /// Keep a row for each message of each window of paced ticks too, for `export --samples`: 20 bytes a message.
     #[arg(long)]
     pub(crate) samples: bool,
-    /// Before each iteration, wait until the machine takes at most 5 % of either core; for so long in all, such as `30m`.
+    /// Before each iteration, wait until the machine takes at most 5 % of either core; after so long in all, such as
+    /// `30m`, go on as it is.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) wait_for_quiet: Option<Duration>,
     /// Leave out the look at what each server really set (`tickbench parity`).
@@ -206,7 +207,8 @@ pub(crate) struct ControlArgs {
     /// Seed of order, feed and intervals; else the study's, else drawn.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub(crate) seed: Option<u64>,
-    /// Before each iteration, wait until the machine takes at most 5 % of either core; for so long in all, such as `30m`.
+    /// Before each iteration, wait until the machine takes at most 5 % of either core; after so long in all, such as
+    /// `30m`, go on as it is.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) wait_for_quiet: Option<Duration>,
 }

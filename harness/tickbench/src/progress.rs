@@ -60,7 +60,15 @@ impl Progress {
             bar.reset();
         }
         let now = Instant::now();
-        Measuring { progress: self, iterations, planned, done: Duration::ZERO, began: now, last_line: None }
+        Measuring {
+            progress: self,
+            iterations,
+            planned,
+            done: Duration::ZERO,
+            began: now,
+            waited: Duration::ZERO,
+            last_line: None,
+        }
     }
 
     /// Takes the bar off the screen.
@@ -79,13 +87,14 @@ pub(crate) struct Measuring {
     planned: Duration,
     done: Duration,
     began: Instant,
+    waited: Duration,
     last_line: Option<Instant>,
 }
 
 impl Measuring {
     /// Says what runs next.
     pub(crate) fn executing(&mut self, execution: &Execution) {
-        let left = time_left(self.began.elapsed(), self.done, self.planned);
+        let left = time_left(self.began.elapsed().saturating_sub(self.waited), self.done, self.planned);
         let line = format!(
             "iteration {} of {}, {} left, {}",
             execution.iteration + 1,
@@ -116,6 +125,11 @@ impl Measuring {
             100.0 * lost_share
         );
         self.show(line);
+    }
+
+    /// Leaves so long out of the pace.
+    pub(crate) fn waited(&mut self, waited: Duration) {
+        self.waited += waited;
     }
 
     /// Counts an execution that was planned to take so long.

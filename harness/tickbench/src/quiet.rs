@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use tickbench_record::Cores;
+use tickbench_record::{CoreHiccups, Cores};
 
 use crate::interrupt::Interrupt;
 use crate::preflight::watch;
@@ -15,7 +15,7 @@ use crate::progress::Measuring;
 
 /// A core that loses more of its time than this is not let be. Well above what a busy host takes all day long in pieces of some
 /// microseconds, 2 to 4 %, and well below what it takes when it runs others in this machine's stead.
-const RESTLESS: f64 = 0.05;
+pub(crate) const RESTLESS: f64 = 0.05;
 
 /// How long a look at the cores takes: on a machine that is never quiet, gaps come hundreds of times a second.
 const LOOK: Duration = Duration::from_millis(200);
@@ -23,22 +23,22 @@ const LOOK: Duration = Duration::from_millis(200);
 /// From one look to the next, while a run waits.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// How much longer a run would wait.
+/// How much longer a run would wait, and what it looks with.
 pub(crate) struct Patience<'a> {
     watch: &'a Program,
     cores: [usize; 2],
     left: Duration,
 }
 
-/// How a wait ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a wait ended.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
     /// The cores are let be.
     Quiet,
-    /// They are not, and no patience is left.
-    InVain,
     /// The user ended it.
     Interrupted,
+    /// It is of no use to wait again, for this reason.
+    GivenUp(String),
 }
 
 impl<'a> Patience<'a> {
@@ -60,39 +60,40 @@ impl<'a> Patience<'a> {
         Ok(Some(Patience { watch, cores: [server, client], left }))
     }
 
-    /// Looks at the cores until neither loses too much, or there is no patience left: then nothing is waited for ever
-    /// again. Returns how it ended, and how long it took, the looks included.
+    /// Looks at the cores until neither loses too much, or there is no patience left. Returns why it ended, and how long was waited from
+    /// the first look on that found one restless.
     pub(crate) fn wait(
         &mut self,
         interrupt: &mut Interrupt,
         shown: &mut Measuring,
-    ) -> anyhow::Result<(Wait, Duration)> {
-        let began = Instant::now();
+    ) -> std::io::Result<(Wait, Duration)> {
+        let mut began = None;
         let wait = loop {
-            let waited = began.elapsed();
-            if waited >= self.left {
-                break Wait::InVain;
-            }
             let seen = watch::hiccups(self.watch, &self.cores, LOOK, interrupt);
             if interrupt.wants_end() {
                 break Wait::Interrupted;
             }
-            let worst = seen?.into_iter().max_by(|a, b| a.lost_share.total_cmp(&b.lost_share));
-            let Some(worst) = worst.filter(|worst| worst.lost_share > RESTLESS) else { break Wait::Quiet };
-            shown.waiting(worst.core, worst.lost_share, self.left.saturating_sub(waited));
-            process::wait(
-                &mut [],
-                Instant::now() + EVERY.min(self.left.saturating_sub(waited)),
-                Some(interrupt),
-            )?;
+            let worst = match seen {
+                Ok(seen) => seen.into_iter().max_by(|a, b| a.lost_share.total_cmp(&b.lost_share)),
+                Err(cause) => break Wait::GivenUp(format!("the cores could not be looked at ({cause:#})")),
+            };
+            let Some(CoreHiccups { core, lost_share, .. }) =
+                worst.filter(|worst| worst.lost_share > RESTLESS)
+            else {
+                break Wait::Quiet;
+            };
+            let left = self.left.saturating_sub(began.get_or_insert_with(Instant::now).elapsed());
+            if left.is_zero() {
+                let lost = 100.0 * lost_share;
+                break Wait::GivenUp(format!(
+                    "core {core} was still away {lost:.0} % of the time when patience ended"
+                ));
+            }
+            shown.waiting(core, lost_share, left);
+            process::wait(&mut [], Instant::now() + EVERY.min(left), Some(interrupt))?;
         };
-        let waited = began.elapsed();
-        self.left = if wait == Wait::InVain { Duration::ZERO } else { self.left.saturating_sub(waited) };
+        let waited = began.map_or(Duration::ZERO, |began| began.elapsed());
+        self.left = self.left.saturating_sub(waited);
         Ok((wait, waited))
-    }
-
-    /// Whether there is any left.
-    pub(crate) fn is_over(&self) -> bool {
-        self.left.is_zero()
     }
 }

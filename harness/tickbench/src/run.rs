@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use tickbench_record::{
     Environment, Measurement, Observation, Outcome, RunFolder, Scenario, SkippedServer, Spent, Study,
 };
-use tickbench_stats::StolenShares;
 
 use crate::Ended;
 use crate::ceilings::Flood;
@@ -22,7 +21,7 @@ use crate::parity::Survey;
 use crate::plan::{Execution, Plan};
 use crate::preflight::Preflight;
 use crate::programs::Programs;
-use crate::progress::Progress;
+use crate::progress::{Measuring, Progress};
 use crate::quiet::{Patience, Wait};
 use crate::root::Root;
 use crate::start::{Before, Start, rfc3339};
@@ -278,20 +277,9 @@ pub(crate) fn carry_out(
     let (began, before) = (Instant::now(), kept.spent.executing_ns);
     let mut waiting = Duration::ZERO;
     'run: for iteration in &remaining {
-        if let (Some(patience), [first, ..]) =
-            (patience.as_mut().filter(|one| !one.is_over()), &iteration[..])
-        {
-            let (wait, waited) = patience.wait(interrupt, &mut shown)?;
-            waiting += waited;
-            match wait {
-                Wait::Quiet => {}
-                Wait::Interrupted => break 'run,
-                Wait::InVain => {
-                    let warning = no_patience_left(first.iteration);
-                    shown.say(&format!("note: {warning}"));
-                    kept.environment.warnings.push(warning);
-                }
-            }
+        waiting += wait_for_quiet(&mut patience, iteration, kept, interrupt, &mut shown)?;
+        if patience.is_some() && interrupt.wants_end() {
+            break;
         }
         for execution in iteration {
             shown.executing(execution);
@@ -316,11 +304,25 @@ pub(crate) fn carry_out(
     Ok(shown.end())
 }
 
-fn no_patience_left(iteration: u32) -> String {
-    format!(
-        "The machine was not quiet for as long as `--wait-for-quiet` allows to wait: from iteration {} on nothing was waited for.",
-        iteration + 1
-    )
+/// Waits where there is patience, and something to execute. Patience that has ended is given up, and a warning.
+fn wait_for_quiet(
+    patience: &mut Option<Patience<'_>>,
+    iteration: &[Execution],
+    kept: &mut Kept,
+    interrupt: &mut Interrupt,
+    shown: &mut Measuring,
+) -> anyhow::Result<Duration> {
+    let (Some(patient), [first, ..]) = (patience.as_mut(), iteration) else { return Ok(Duration::ZERO) };
+    let (wait, waited) = patient.wait(interrupt, shown)?;
+    shown.waited(waited);
+    if let Wait::GivenUp(why) = wait {
+        let warning = format!("From iteration {} on nothing was waited for: {why}.", first.iteration + 1);
+        shown.say(&format!("note: {warning}"));
+        kept.environment.warnings.push(warning);
+        kept.folder.write_environment(&kept.environment)?;
+        *patience = None;
+    }
+    Ok(waited)
 }
 
 /// Writes the report and says what came of the run.
@@ -335,9 +337,6 @@ fn conclude(kept: Kept) -> anyhow::Result<Option<RunFolder>> {
         return Ok(None);
     }
     derive::print_answer(&derive::derive(&kept.folder)?);
-    if let Some(warning) = StolenShares::of(&kept.done).as_ref().and_then(StolenShares::warning) {
-        println!("note: {warning}");
-    }
     println!("{completed} executions completed, {failed} failed. {}", time_spent(&kept.spent));
     println!("{}", kept.folder.path().join("REPORT.md").display());
     Ok(Some(kept.folder))
@@ -346,8 +345,12 @@ fn conclude(kept: Kept) -> anyhow::Result<Option<RunFolder>> {
 fn time_spent(spent: &Spent) -> String {
     let seconds = |ns: u64| ns as f64 / 1e9;
     let wall = seconds(spent.verifying_ns + spent.executing_ns);
+    let waiting = match spent.waiting_ns {
+        0 => String::new(),
+        ns => format!(", waiting for quiet {:.1} s", seconds(ns)),
+    };
     format!(
-        "Building took {:.1} s, the rest {wall:.1} s, of which {:.0} % lay in measured windows.",
+        "Building took {:.1} s{waiting}, the rest {wall:.1} s, of which {:.0} % lay in measured windows.",
         seconds(spent.building_ns),
         100.0 * seconds(spent.measuring_ns) / wall.max(1e-9)
     )

@@ -1,17 +1,11 @@
 //! Where and with what the run was made.
 
 use tickbench_record::{BuiltServer, Cores, Environment, Spent};
-use tickbench_stats::StolenShares;
+use tickbench_stats::{DISTURBED, StolenShares};
 
 use crate::run::Run;
 use crate::table::{Table, escaped};
 use crate::units::{count, duration, number};
-
-/// What a reader must know before believing the figures.
-pub(crate) fn warnings(run: &Run) -> Vec<String> {
-    let stolen = run.summary.stolen.as_ref().and_then(StolenShares::warning);
-    run.environment.warnings.iter().cloned().chain(stolen).collect()
-}
 
 /// Machine and settings, a row each.
 pub(crate) fn machine(run: &Run) -> String {
@@ -37,7 +31,7 @@ pub(crate) fn machine(run: &Run) -> String {
         ("cores", Some(cores(&environment.cores))),
         ("began", Some(environment.started_at.clone())),
         ("time", environment.spent.as_ref().map(time)),
-        ("taken by the host meanwhile", run.summary.stolen.as_ref().map(taken)),
+        ("taken by the host, as far as it tells", run.summary.stolen.as_ref().map(taken)),
     ];
     let mut table = Table::new(["what", "on this machine"]).texts(2);
     for (what, value) in rows {
@@ -63,9 +57,10 @@ fn time(spent: &Spent) -> String {
 fn taken(stolen: &StolenShares) -> String {
     let percent = |share: f64| number(100.0 * share);
     format!(
-        "{} % of the server's core, {} % of the client's; more than 5 % of either in {} of {} executions",
+        "{} % of the server's core, {} % of the client's; more than {:.0} % of either in {} of {} executions",
         percent(stolen.server_core),
         percent(stolen.client_core),
+        100.0 * DISTURBED,
         count(stolen.disturbed as u64),
         count(stolen.executions as u64)
     )

@@ -168,8 +168,7 @@ fn machine(run: &Run) -> Option<String> {
     let mut words = Vec::new();
     if let Some(hypervisor) = &machine.hypervisor {
         words.push(format!(
-            "It is a virtual machine ({hypervisor}): the hypervisor takes cores away unseen, which makes tails and wakes cores \
-             slowly."
+            "It is a virtual machine ({hypervisor}): the hypervisor takes cores away, which makes tails, and wakes cores slowly."
         ));
     }
     if machine.governor.as_deref().is_some_and(|governor| governor != "performance") {

@@ -58,7 +58,7 @@ impl<S, R: Reading> Single<S, R> {
         if session.is_watching() {
             let readable = is_readable(&self.socket);
             let now_ns = monotonic_ns();
-            session.call_ended(now_ns, Brought::Bytes(0));
+            session.call_ended(now_ns, Brought::Answer);
             match readable {
                 Ok(false) => return Ok((Poll::Nothing, now_ns)),
                 Ok(true) => {}

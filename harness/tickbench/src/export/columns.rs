@@ -196,6 +196,12 @@ impl Columns {
     fn execution(&mut self) {
         self.real("started_at_s", "s", "when it began, UNIX time", |m| Some(m.started_at_s));
         self.whole("wall_ns", "ns", "from launching the server to its end", |m| Some(m.wall_ns));
+        self.whole("stolen_server_core_ns", "ns", "what the host took from the server's core", |m| {
+            Some(m.stolen?.server_core_ns)
+        });
+        self.whole("stolen_client_core_ns", "ns", "what the host took from the client's core", |m| {
+            Some(m.stolen?.client_core_ns)
+        });
         self.text("status", "`completed` or `failed`", |m| {
             Some(if m.outcome == Outcome::Completed { "completed" } else { "failed" }.into())
         });

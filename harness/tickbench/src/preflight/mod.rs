@@ -21,6 +21,7 @@ use crate::launch::Stop;
 use crate::manifest::Manifest;
 use crate::program::Program;
 use crate::progress::Progress;
+use crate::quiet::RESTLESS;
 use crate::root::Root;
 use crate::{study, system};
 
@@ -165,7 +166,7 @@ impl Preflight {
         let CoreHiccups { core, lost_share, .. } = *hiccups;
         let Cores { server, client, .. } = &self.placement.cores;
         let used = [*server, *client].contains(&Some(core));
-        (used && lost_share > MUCH_LOST).then(|| {
+        (used && lost_share > RESTLESS).then(|| {
             format!(
                 "Core {core} was away {:.1} % of the time before the run: choose a calmer hour, let `--wait-for-quiet` do it, or name \
                  other cores with `--cores`.",

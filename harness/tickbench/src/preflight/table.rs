@@ -30,8 +30,7 @@ pub(super) fn of(found: &Preflight) -> String {
     text + &chosen(found) + "\n"
 }
 
-const WAIT: &str =
-    "wait for a calmer hour (`run --wait-for-quiet 30m` does), or name other cores with --cores";
+const WAIT: &str = "wait for a calmer hour, or name other cores with --cores";
 
 fn lost(hiccups: &CoreHiccups) -> String {
     format!(
@@ -108,7 +107,7 @@ mod tests {
 
 What to do
   load               end it
-  hiccups of core 2  wait for a calmer hour (`run --wait-for-quiet 30m` does), or name other cores with --cores
+  hiccups of core 2  wait for a calmer hour, or name other cores with --cores
 
 note: two cores only
 note: no luck

@@ -45,7 +45,8 @@ pub(crate) struct ResolutionArgs {
     /// Seed of order, feed and intervals; else drawn.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
-    /// Before each iteration, wait until the machine takes at most 5 % of either core; for so long in all, such as `30m`.
+    /// Before each iteration, wait until the machine takes at most 5 % of either core; after so long in all, such as
+    /// `30m`, go on as it is.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     wait_for_quiet: Option<Duration>,
 }
@@ -78,6 +79,8 @@ fn measure(root: &Root, args: &ResolutionArgs) -> anyhow::Result<RunFolder> {
     let names: Vec<String> = servers.iter().map(|server| server.name.clone()).collect();
     let plan = Plan::new(&study, study.cells(&names, |_| true));
 
+    let cores = &injection.found.placement.cores;
+    let patience = Patience::new(args.wait_for_quiet, injection.watch.as_ref(), cores)?;
     let folder = RunFolder::create(&path)?;
     folder.write_study(&study)?;
     let mut environment = environment::of_run(root, &injection.found.placement, None);
@@ -89,7 +92,6 @@ fn measure(root: &Root, args: &ResolutionArgs) -> anyhow::Result<RunFolder> {
     folder.write_environment(&environment)?;
     let mut kept = Kept { folder, environment, done: Vec::new(), spent: Spent::default() };
     let rig = injection.rig(&study, &servers);
-    let patience = Patience::new(args.wait_for_quiet, injection.watch.as_ref(), rig.cores)?;
     carry_out(&rig, &plan, patience, &mut kept, &mut interrupt, progress)?.end();
     kept.folder.write_environment(&kept.environment)?;
     Ok(kept.folder)
