@@ -266,7 +266,7 @@ fn a_rate_that_is_no_verdict_is_marked() {
 }
 
 #[test]
-fn both_tails_are_drawn_where_the_hiccups_were_set_aside() {
+fn the_typical_iteration_is_drawn_and_all_samples() {
     let mut summary = summary(&SERVERS, 5);
     let lines = |summary: &Summary| {
         let chart = named(&drawn(summary), "latency-percentiles").svg.clone();
@@ -275,11 +275,10 @@ fn both_tails_are_drawn_where_the_hiccups_were_set_aside() {
     };
     let both = lines(&summary);
     let said = |summary: &Summary| texts(named(&drawn(summary), "latency-percentiles")).join(" ");
-    assert!(said(&summary).contains("thin: as it was"));
-    summary.cells.iter_mut().for_each(|cell| cell.series.merged_cleaned_quantiles.clear());
-    assert!(!said(&summary).contains("thin: as it was"));
-    // A line fewer in each of the two encodings.
-    assert_eq!(both, lines(&summary) + 2);
+    assert!(said(&summary).contains("thin: all samples"));
+    summary.cells.iter_mut().for_each(|cell| cell.series.typical_quantiles.clear());
+    // A line fewer in each of the two encodings, and its ratio to the baseline.
+    assert_eq!(both, lines(&summary) + 4);
 }
 
 #[test]
@@ -321,7 +320,7 @@ fn few_servers_few_iterations_and_missing_series_still_make_sound_charts() {
         for cell in &mut summary.cells {
             let Series {
                 merged_quantiles,
-                merged_cleaned_quantiles,
+                typical_quantiles,
                 merged_lag_quantiles,
                 p50_by_iteration,
                 p99_by_iteration,
@@ -333,7 +332,7 @@ fn few_servers_few_iterations_and_missing_series_still_make_sound_charts() {
                 1 => merged_lag_quantiles.clear(),
                 2 => p50_by_iteration.clear(),
                 3 => p99_by_iteration.clear(),
-                4 => merged_cleaned_quantiles.clear(),
+                4 => typical_quantiles.clear(),
                 _ => usage.clear(),
             }
         }

@@ -1,5 +1,5 @@
-//! Latency by percentile, on the axis of HdrHistogram: the tail takes as much room as the middle. Where the machine's hiccups were
-//! set aside, both tails are drawn: what is left of them solid, the tail as it was thin.
+//! Latency by percentile, on the axis of HdrHistogram: the tail takes as much room as the middle. Thick is the typical iteration, which is what
+//! tables tell; thin are all samples of all iterations, as they were.
 
 use tickbench_record::ScenarioKind;
 use tickbench_stats::CellSummary;
@@ -21,7 +21,7 @@ struct Kind {
     y_name: &'static str,
     meaning: &'static str,
     as_it_was: fn(&CellSummary) -> &[(f64, u64)],
-    cleaned: fn(&CellSummary) -> &[(f64, u64)],
+    typical: fn(&CellSummary) -> &[(f64, u64)],
 }
 
 /// From the stamp directly before the server's send call to the client's receipt.
@@ -34,7 +34,7 @@ pub(crate) fn delivery(run: &Run) -> Result<Vec<Chart>, GraphError> {
         y_name: "Delivery (sent to received)",
         meaning: "Time from directly before the server's send call to the client's receipt",
         as_it_was: |cell| &cell.series.merged_quantiles,
-        cleaned: |cell| &cell.series.merged_cleaned_quantiles,
+        typical: |cell| &cell.series.typical_quantiles,
     };
     kind.charts(run)
 }
@@ -49,7 +49,7 @@ pub(crate) fn lag(run: &Run) -> Result<Vec<Chart>, GraphError> {
         y_name: "Lag (due to sent)",
         meaning: "How long after a tick was due the server sent it",
         as_it_was: |cell| &cell.series.merged_lag_quantiles,
-        cleaned: |cell| &cell.series.merged_lag_cleaned_quantiles,
+        typical: |cell| &cell.series.typical_lag_quantiles,
     };
     kind.charts(run)
 }
@@ -64,7 +64,7 @@ pub(crate) fn round_trip(run: &Run) -> Result<Vec<Chart>, GraphError> {
         y_name: "Round trip",
         meaning: "Time from the client's send to the receipt of its echo, the next message only then",
         as_it_was: |cell| &cell.series.merged_quantiles,
-        cleaned: |cell| &cell.series.merged_cleaned_quantiles,
+        typical: |cell| &cell.series.typical_quantiles,
     };
     kind.charts(run)
 }
@@ -81,15 +81,11 @@ impl Kind {
         points((self.as_it_was)(cell)).next().is_some()
     }
 
-    /// The curve that counts and, where that is less the machine's hiccups, the curve as it was.
+    /// The typical iteration's curve, and that of all samples.
     fn curves(&self, run: &Run, cell: &CellSummary) -> Vec<Curve> {
         let look = run.look(&cell.cell.server);
         let curve = |quantiles, thin| Curve { look, thin, points: points(quantiles).collect() };
-        let cleaned = curve((self.cleaned)(cell), false);
-        if cleaned.points.is_empty() {
-            return vec![curve((self.as_it_was)(cell), false)];
-        }
-        vec![cleaned, curve((self.as_it_was)(cell), true)]
+        vec![curve((self.typical)(cell), false), curve((self.as_it_was)(cell), true)]
     }
 
     fn chart(&self, run: &Run, scene: &Scene) -> Result<Chart, GraphError> {
@@ -100,7 +96,6 @@ impl Kind {
         let all: Vec<Curve> = facets.iter().flat_map(|facet| curves(*facet)).collect();
         let places = all.iter().flat_map(|curve| &curve.points).map(|(place, _)| *place);
         let furthest = places.map(|place| 1.0 - 1.0 / place).fold(0.0, f64::max);
-        let both = all.iter().any(|curve| curve.thin);
         let shape = Shape { x: Axis::quantiles(furthest), facets: &facets };
         let latency = shape.panels(self.y_name, Unit::Time, 6, "", curves);
         let ratios = run.baseline().map(|baseline| {
@@ -124,22 +119,15 @@ impl Kind {
             }
             _ => String::new(),
         };
-        let (setting, tails) = if both {
-            (
-                " · thin: as it was",
-                " Thick: less the samples that a hiccup of the machine may have delayed; thin: as it was.",
-            )
-        } else {
-            ("", "")
-        };
         let card = Card {
             name: run.stem(scene, self.name),
             title: scene.title(self.title),
-            setting: run.setting(scene) + setting,
+            setting: run.setting(scene) + " · thin: all samples, as they were",
             better: Some("lower is better"),
             caption: format!(
-                "{}{scale}, over the merged histograms of all iterations: one bad iteration can be the whole far tail, which tables \
-                 tell by iterations or blocks of them.{tails}{beneath} Lower is better.",
+                "{}{scale}. Thick: the typical iteration, as tables tell it, less the samples that a hiccup of the machine may have \
+                 delayed where those are set aside; thin: all samples of all iterations, as they were, of which one bad iteration \
+                 can be the whole far tail.{beneath} Lower is better.",
                 self.meaning
             ),
             section: self.section,

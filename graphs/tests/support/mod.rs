@@ -159,9 +159,9 @@ fn latency(server: &str, encoding: Encoding, client: Client, iterations: usize) 
     let mut noise = noise(server, encoding as u64 + 7);
     let series = Series {
         merged_quantiles: quantiles(p50, 2.4 + slow),
-        merged_cleaned_quantiles: quantiles(p50, 1.2 + slow),
+        typical_quantiles: quantiles(p50, 1.2 + slow),
         merged_lag_quantiles: quantiles(33_000.0 * slow, 1.1 + slow),
-        merged_lag_cleaned_quantiles: Vec::new(),
+        typical_lag_quantiles: quantiles(33_000.0 * slow, 1.0 + slow),
         p50_by_iteration: by_iteration(&mut noise, iterations, p50, 0.05),
         p99_by_iteration: by_iteration(&mut noise, iterations, p99, 0.3),
         usage: usage(&mut noise, 0.22 * slow, 3.2 * slow * slow, 1.0),
@@ -226,6 +226,7 @@ fn echo(server: &str, iterations: usize) -> CellSummary {
     let mut noise = noise(server, 5);
     let series = Series {
         merged_quantiles: quantiles(p50, 2.0 + slow),
+        typical_quantiles: quantiles(p50, 1.5 + slow),
         p50_by_iteration: by_iteration(&mut noise, iterations, p50, 0.04),
         p99_by_iteration: by_iteration(&mut noise, iterations, p50 * 1.6, 0.2),
         usage: usage(&mut noise, 0.9, 3.3 * slow, 1.0),

@@ -2,7 +2,8 @@
 
 use tickbench_record::{Bucket, Distribution, DistributionError, samples_needed};
 
-use crate::resample::Resamples;
+use crate::resample::{Resamples, median};
+use crate::values::{has_enough, length_for};
 
 /// Resamples behind the interval of a merged quantile. Each walks a tail, and 500 place the ends of an interval to within a
 /// few hundredths of its width (Efron and Tibshirani, chapter 13, on how many).
@@ -81,6 +82,53 @@ impl Merged {
             curve.extend(share.map(|share| (q, share.value)));
         }
         curve
+    }
+
+    /// The same of the typical iteration: at each quantile the median over iterations or, where one holds too few samples for it, over blocks
+    /// of as many as it needs; no further out than there are blocks enough. Of fewer iterations than that it is the curve of all
+    /// samples.
+    pub(crate) fn typical_curve(&self) -> Vec<(f64, u64)> {
+        let all = self.curve();
+        let length = |q: f64| length_for(q, self.samples.clone());
+        let told: Vec<(f64, u32)> = all.iter().map_while(|&(q, _)| Some((q, length(q)?))).collect();
+        if told.is_empty() {
+            return all;
+        }
+        let same_length = told.chunk_by(|(_, one), (_, other)| one == other);
+        let of = |chunk: &[(f64, u32)]| {
+            let quantiles: Vec<f64> = chunk.iter().map(|(q, _)| *q).collect();
+            let values = self.in_blocks(chunk[0].1 as usize, &quantiles);
+            let typical = values.iter().map(|values| median(values).map(|value| value.round() as u64));
+            quantiles.iter().zip(typical).filter_map(|(&q, value)| Some((q, value?))).collect::<Vec<_>>()
+        };
+        same_length.flat_map(of).collect()
+    }
+
+    /// Of each of these quantiles, which rise, its value in every block of `length` iterations that has the samples.
+    fn in_blocks(&self, length: usize, quantiles: &[f64]) -> Vec<Vec<f64>> {
+        let totals: Vec<u64> = self.samples.chunks(length).map(|block| block.iter().sum()).collect();
+        let mut values = vec![Vec::with_capacity(totals.len()); quantiles.len()];
+        // From the largest value down: a tail needs only the front.
+        let (mut passed, mut left) = (vec![0; totals.len()], vec![quantiles.len(); totals.len()]);
+        let mut unfinished = totals.iter().filter(|&&total| total > 0).count();
+        for share in &self.shares {
+            let block = share.iteration / length;
+            passed[block] += share.count;
+            while let Some(at) = left[block].checked_sub(1)
+                && passed[block] > totals[block] - rank(quantiles[at], totals[block])
+            {
+                // A single iteration counts as what it is, as in a table.
+                if length == 1 || has_enough(quantiles[at], totals[block]) {
+                    values[at].push(share.value as f64);
+                }
+                left[block] = at;
+                unfinished -= usize::from(at == 0);
+            }
+            if unfinished == 0 {
+                break;
+            }
+        }
+        values
     }
 
     /// The quantile where each iteration counts so many times.
@@ -169,6 +217,36 @@ mod tests {
             assert!(ns >= exact && ns as f64 <= exact as f64 * 1.001, "{q}: {ns} for {exact}");
         }
         assert_eq!(merged.quantile(0.9999), None, "21,000 samples are too few for p99.99");
+    }
+
+    #[test]
+    fn a_typical_curve_is_that_of_blocks_sorted_and_one_bad_iteration_is_not_its_tail() {
+        let (iterations, each) = (40, 1_000);
+        let mut samples = samples(iterations, each);
+        samples[7] = vec![50_000_000; each];
+        let merged = Merged::of(distributions(&samples).iter().map(Some)).unwrap();
+        let (all, typical) = (merged.curve(), merged.typical_curve());
+        let furthest = typical.last().unwrap().0;
+        assert!(furthest < all.last().unwrap().0, "four thousand samples a block, and ten blocks");
+        for &(q, ns) in &typical {
+            let length = (5.0 / (1.0 - q) / each as f64).ceil().max(1.0) as usize;
+            // The last block may hold too little.
+            let blocks = samples.chunks(length).filter(|block| 2 * block.len() >= length).map(|block| {
+                let mut sorted = block.concat();
+                sorted.sort_unstable();
+                sorted[((q * sorted.len() as f64).ceil() as usize).max(1) - 1] as f64
+            });
+            let exact = median(&blocks.collect::<Vec<f64>>()).unwrap();
+            assert!((ns as f64 - exact).abs() <= exact * 0.002, "{q}: {ns} for {exact}");
+        }
+        assert_eq!(all.iter().find(|(q, _)| *q > 0.99).unwrap().1 / 1_000_000, 50);
+        assert!(typical.iter().all(|(_, ns)| *ns < 50_000));
+    }
+
+    #[test]
+    fn of_few_iterations_there_is_no_typical_one() {
+        let merged = Merged::of(distributions(&samples(9, 500)).iter().map(Some)).unwrap();
+        assert_eq!(merged.typical_curve(), merged.curve());
     }
 
     #[test]

@@ -155,7 +155,17 @@ fn summarize(
         (Some(messages), Some(bytes)) => context.ceiling_share(cell, messages, bytes),
         _ => None,
     };
-    let mut curve = |latency| if flood { Ok(Vec::new()) } else { histograms.of(latency).map(Merged::curve) };
+    let mut curves = |as_it_was, cleaned| {
+        if flood {
+            return Ok::<_, DistributionError>((Vec::new(), Vec::new()));
+        }
+        let all = histograms.of(as_it_was)?.curve();
+        let kept = histograms.of(cleaned)?;
+        let kept = if kept.count() > 0 { kept } else { histograms.of(as_it_was)? };
+        Ok((all, kept.typical_curve()))
+    };
+    let (merged_quantiles, typical_quantiles) = curves(main, cleaned)?;
+    let (merged_lag_quantiles, typical_lag_quantiles) = curves(Latency::Lag, Latency::LagCleaned)?;
     let seen = || completed.values().filter_map(|seen| main.of(seen));
     let summary = CellSummary {
         cell: cell.clone(),
@@ -177,10 +187,10 @@ fn summarize(
         disturbed: disturbed(completed),
         searches: Searches::of(cell, completed, context),
         series: Series {
-            merged_quantiles: curve(main)?,
-            merged_cleaned_quantiles: curve(cleaned)?,
-            merged_lag_quantiles: curve(Latency::Lag)?,
-            merged_lag_cleaned_quantiles: curve(Latency::LagCleaned)?,
+            merged_quantiles,
+            typical_quantiles,
+            merged_lag_quantiles,
+            typical_lag_quantiles,
             p50_by_iteration: seen().map(|distribution| distribution.p50 as f64).collect(),
             p99_by_iteration: seen().map(|distribution| distribution.p99 as f64).collect(),
             usage: usage::over_time(completed.values().copied()),

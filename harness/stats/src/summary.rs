@@ -94,12 +94,13 @@ pub struct Failure {
 pub struct Series {
     /// `(quantile, ns)` of the merged histogram of delivery (round trip for echo), as far out as the samples reach.
     pub merged_quantiles: Vec<(f64, u64)>,
-    /// The same less the machine's hiccups, where the client watched its core.
-    pub merged_cleaned_quantiles: Vec<(f64, u64)>,
-    /// The same of lag, for paced cells.
+    /// The same of the typical iteration, less the machine's hiccups where the client watched its core: at each quantile the median over
+    /// iterations, or over blocks of as many as it needs, as far out as there are blocks enough.
+    pub typical_quantiles: Vec<(f64, u64)>,
+    /// As `merged_quantiles`, of lag, for paced cells.
     pub merged_lag_quantiles: Vec<(f64, u64)>,
-    /// Lag less the machine's hiccups, where something watched the server's core.
-    pub merged_lag_cleaned_quantiles: Vec<(f64, u64)>,
+    /// As `typical_quantiles`, of lag, less the hiccups of the server's core where something watched it.
+    pub typical_lag_quantiles: Vec<(f64, u64)>,
     /// The median delivery (round trip for echo) of each completed iteration, in nanoseconds, in order.
     pub p50_by_iteration: Vec<f64>,
     /// p99 of the same.

@@ -16,6 +16,11 @@ fn block_needs(q: f64) -> u64 {
     samples_needed(q).div_ceil(2)
 }
 
+/// Whether a block of so many samples has a value: the last one may hold half of what it needs.
+pub(crate) fn has_enough(q: f64, samples: u64) -> bool {
+    2 * samples >= block_needs(q)
+}
+
 /// Blocks from which on they are worth telling a figure by: ten pairs can still be told apart at 5 % in a scenario of twenty
 /// comparisons (the signed-rank test's smallest p is 2 · 2⁻¹⁰).
 const LEAST_BLOCKS: usize = 10;
@@ -99,8 +104,7 @@ pub(crate) fn blocks(places: &[u32], q: f64, merged: &Merged) -> BTreeMap<u32, f
     distinct.dedup();
     let value = |place: u32| {
         let is_in = |at: usize| u64::from(places[at] == place);
-        let enough = 2 * merged.weighted_count(is_in) >= block_needs(q);
-        enough.then(|| merged.weighted_quantile(q, is_in)).flatten()
+        has_enough(q, merged.weighted_count(is_in)).then(|| merged.weighted_quantile(q, is_in)).flatten()
     };
     distinct.into_iter().filter_map(|place| Some((place, value(place)? as f64))).collect()
 }
