@@ -13,11 +13,12 @@
 //! **A gap is never the server's work.** What can a server do to prolong a call that does not sleep? Send: where a read brings data,
 //! the kernel copies them, acknowledges them, carries that to the server's socket and perhaps wakes the server or sends what the
 //! socket held back, all on the client's core. That took 2 to 7 µs in a steady stream of small messages, and 30 µs where the server
-//! had been silent for some milliseconds: it depends on the server, so a read is allowed 50 µs and a nanosecond a byte ([`Brought`]). A client of one connection therefore looks before it reads, with a `poll` that does none of
-//! that work, whatever the answer, and is allowed nothing more. Hold the socket's lock: the kernel does so on the server's core
-//! while it queues a packet and acknowledges it, for some hundred nanoseconds, and for 4 to 14 µs where caches have gone cold; whoever asks
-//! how many *bytes* are there (`FIONREAD`) waits for it, and so does a read. A `poll` takes no lock. What remains is running on the client's core: where the server's affinity does not exclude
-//! that, a gap in which this thread was switched out counts as none.
+//! had been silent for some milliseconds: it depends on the server, so a read is allowed 50 µs and a nanosecond a byte
+//! ([`Brought`]). A client of one connection therefore looks before it reads, with a `poll` that does none of that work, whatever the
+//! answer, and is allowed nothing more. Hold the socket's lock: the kernel does so on the server's core while it queues a packet and
+//! acknowledges it, for some hundred nanoseconds, and for 4 to 14 µs where caches have gone cold; whoever asks how many *bytes* are
+//! there (`FIONREAD`) waits for it, and so does a read. A `poll` takes no lock. What remains is running on the client's core: where
+//! the server's affinity does not exclude that, a gap in which this thread was switched out counts as none.
 //!
 //! **What is set apart does not depend on how slow the server was.** Setting apart what *overlaps* a gap from sending to receiving would
 //! set the slow samples apart before all others: with 700 gaps a second, 97 % of those that a server delays by 5 ms. But a gap
