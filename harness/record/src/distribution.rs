@@ -46,8 +46,16 @@ pub struct Distribution {
     pub max: u64,
     /// The arithmetic mean.
     pub mean: f64,
+    /// How many of the samples are beyond [`HIGHEST_NS`]; they are counted as that value, so that a quantile which reaches them is a
+    /// lower bound.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub beyond: u64,
     /// The histogram: HdrHistogram V2, compressed, base64.
     pub histogram: String,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Why a stored histogram cannot be read.
@@ -82,6 +90,7 @@ impl Distribution {
             p9999: histogram.value_at_quantile(0.9999),
             max: histogram.max(),
             mean: histogram.mean(),
+            beyond: 0,
             histogram: STANDARD.encode(bytes),
         })
     }

@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** this crate imports no other crate of the workspace.
 
+mod accounts;
 mod buckets;
 mod capacity;
 mod cell;
@@ -19,6 +20,7 @@ mod scenario;
 mod stages;
 mod study;
 
+pub use accounts::{Account, Accounts};
 pub use buckets::Bucket;
 pub use capacity::{Capacity, Step, StepSeen};
 pub use cell::{
@@ -32,7 +34,7 @@ pub use environment::{
 };
 pub use exchange::{Ceiling, Check, ClockCheck, CoreHiccups, Job, Reply, Request};
 pub use measurement::{
-    Hiccups, Measurement, MemoryReading, Observation, Outcome, Stage, Stolen, Usage, UsageSamples,
+    Hiccups, Measurement, MemoryReading, Observation, Outcome, Stage, Stolen, Throttled, Usage, UsageSamples,
 };
 pub use parity::{
     BuildFlags, Executable, Ledger, LedgerEntry, Reading, Sizes, SocketBuffer, SocketSettings, StreamPass,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Capacity, Cell, Distribution, Disturbed, Relayed, Stages};
+use crate::{Accounts, Capacity, Cell, Distribution, Disturbed, Relayed, Stages};
 
 /// One execution of one cell, completed or failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Measurement {
     /// What the host kept from the two cores meanwhile; `None` where nothing was pinned or the kernel does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stolen: Option<Stolen>,
+    /// What a CPU quota kept from the harness's control group meanwhile; `None` where there is no quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled: Option<Throttled>,
     /// What was executed.
     #[serde(flatten)]
     pub cell: Cell,
@@ -39,6 +42,15 @@ pub struct Stolen {
     pub server_core_ns: u64,
     /// From the client's core, in nanoseconds.
     pub client_core_ns: u64,
+}
+
+/// What a CPU quota of the control group (`cpu.stat` of cgroup v1 and v2) kept from all of its processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Throttled {
+    /// Periods of the quota in which processes were stopped (`nr_throttled`).
+    pub periods: u64,
+    /// For how long, over all cores, in nanoseconds (`throttled_usec`, `throttled_time`).
+    pub stopped_ns: u64,
 }
 
 /// How an execution ended.
@@ -114,6 +126,9 @@ pub struct Observation {
     pub reads: u64,
     /// From the first connect call until all connections were upgraded.
     pub connect_ns: u64,
+    /// What the window owed each connection and what came of it. All but floods.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub accounts: Option<Accounts>,
     /// `sent - due`: how far the server fell behind its schedule. Paced streams only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lag_ns: Option<Distribution>,

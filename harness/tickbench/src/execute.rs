@@ -77,6 +77,7 @@ pub(crate) fn execute_under(
             server_core_ns: now.server_core_ns.saturating_sub(before.server_core_ns),
             client_core_ns: now.client_core_ns.saturating_sub(before.client_core_ns),
         }),
+        throttled: None,
         cell: execution.cell.clone(),
         outcome,
         observation,

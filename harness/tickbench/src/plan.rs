@@ -137,6 +137,7 @@ mod tests {
             started_at_s: 0.0,
             wall_ns: 1,
             stolen: None,
+            throttled: None,
             cell: execution.cell.clone(),
             outcome: Outcome::Completed,
             observation: None,

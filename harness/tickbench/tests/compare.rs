@@ -82,6 +82,7 @@ impl Invented {
                     started_at_s: 1_700_000_000.0 + f64::from(3 * iteration + position),
                     wall_ns: 230_000_000,
                     stolen: None,
+                    throttled: None,
                     cell,
                     outcome,
                     observation: (!failed).then_some(observation),

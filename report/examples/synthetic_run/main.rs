@@ -40,6 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 started_at_s: 1_700_000_000.0 + f64::from(iteration) * 12.0 + position as f64 * 0.25,
                 wall_ns,
                 stolen: Some(Stolen { server_core_ns: 0, client_core_ns: wall_ns / 2_000 }),
+                throttled: None,
                 cell: cell.clone(),
                 outcome,
                 observation,

@@ -71,6 +71,7 @@ pub(crate) fn completed(cell: &Cell, iteration: u32, observation: Observation) -
         started_at_s: 0.0,
         wall_ns: 0,
         stolen: None,
+        throttled: None,
         cell: cell.clone(),
         outcome: Outcome::Completed,
         observation: Some(observation),
