@@ -67,7 +67,7 @@ fn utf8_is_checked_over_the_whole_message() {
 
 #[test]
 fn every_breach_has_its_name() {
-    let table: [(&[u8], Violation); 22] = [
+    let table: [(&[u8], Violation); 24] = [
         (b"\xc1\x00", Violation::ReservedBits(0b100)),
         (b"\xa2\x00", Violation::ReservedBits(0b010)),
         (b"\x91\x00", Violation::ReservedBits(0b001)),
@@ -82,7 +82,9 @@ fn every_breach_has_its_name() {
         (b"\x82\x00\x00\x00", Violation::StrayContinuation),
         (b"\x02\x01a\x81\x01b", Violation::InterruptedMessage),
         (b"\x01\x00\x02\x00", Violation::InterruptedMessage),
+        (b"\x02\x01a\x89\x00\x81\x01b", Violation::InterruptedMessage),
         (b"\x82\x7e\x00\x7d", Violation::LengthForm(125)),
+        (b"\x82\x7e\x00\x01a", Violation::LengthForm(1)),
         (b"\x82\x7f\x00\x00\x00\x00\x00\x00\xff\xff", Violation::LengthForm(65_535)),
         (b"\x82\x7f\x80\x00\x00\x00\x00\x00\x00\x00", Violation::LengthForm(1 << 63)),
         (b"\x82\x7f\x00\x00\x00\x00\x00\x10\x00\x01", Violation::TooLong { bytes: LIMIT + 1, limit: LIMIT }),
@@ -103,7 +105,7 @@ fn close_codes() {
         write_close(&mut frame, Mask::None, code);
         events(&frame).is_ok()
     };
-    for code in [1000, 1001, 1003, 1007, 1014, 3000, 4999] {
+    for code in (1000..=1003).chain(1007..=1014).chain([3000, 4999]) {
         assert!(allowed(code), "{code}");
     }
     for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
