@@ -62,6 +62,8 @@ fn utf8_is_checked_over_the_whole_message() {
     }
     let long = [b"\x81\x7e\x00\xc8".as_slice(), &[b'a'; 199], b"\xff"].concat();
     assert_eq!(events(&long), Err(Violation::Utf8));
+    let zeros = [b"\x81\x28".as_slice(), &[0; 39], b"\x80"].concat();
+    assert_eq!(events(&zeros), Err(Violation::Utf8));
     assert_eq!(events(b"\x82\x01\xff"), Ok(vec![binary(b"\xff")]));
 }
 

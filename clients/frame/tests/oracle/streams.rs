@@ -220,10 +220,11 @@ fn text(random: &mut Random, size: usize) -> Vec<u8> {
         "\u{10ffff}",
     ];
     let ascii_only = random.one_in(2) || size > 1000;
+    let fill = random.pick(&[b'a', 0, 0x7f]);
     let mut text = Vec::with_capacity(size + 4);
     while text.len() < size {
         let ascii = ascii_only || random.one_in(2);
-        if ascii { text.push(b'a') } else { text.extend(random.pick(&CHARACTERS).as_bytes()) }
+        if ascii { text.push(fill) } else { text.extend(random.pick(&CHARACTERS).as_bytes()) }
     }
     if random.one_in(8) {
         spoil_text(random, &mut text);
