@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use tickbench_frame::{
-    CloseFrame, Decoder, Event, Inbox, Kind, Mask, Opcode, Violation, write_close, write_frame,
-};
+use tickbench_frame::{CloseFrame, Decoder, Event, Kind, Mask, Opcode, Violation, write_close, write_frame};
 
 const LIMIT: u64 = 1 << 20;
 
@@ -130,33 +128,4 @@ fn the_limit_holds_for_the_sum_of_fragments() {
         decoder.next(&mut &b"\x82\x04abcd"[..]),
         Err(Violation::TooLong { bytes: 4, limit: 3 })
     ));
-}
-
-#[test]
-fn a_large_frame_grows_the_inbox_and_the_next_one_shrinks_it() {
-    const USUAL: usize = 4096;
-    let mut stream = Vec::new();
-    for payload in [vec![1; 48], vec![2; 700_000], vec![3; 48], vec![4; 48]] {
-        write_frame(&mut stream, true, Opcode::Binary, Mask::None, &payload);
-    }
-    let (mut inbox, mut decoder) = (Inbox::new(USUAL), Decoder::new(LIMIT));
-    let (mut sizes, mut largest, mut rest) = (Vec::new(), 0, stream.as_slice());
-    while !rest.is_empty() {
-        let space = inbox.space(&decoder);
-        let count = space.len().min(rest.len()).min(1500);
-        largest = largest.max(space.len());
-        space[..count].copy_from_slice(&rest[..count]);
-        rest = &rest[count..];
-        inbox.add(count);
-        let mut unread = inbox.unread();
-        while let Some(Event::Message { payload, .. }) = decoder.next(&mut unread).unwrap() {
-            assert!(payload.iter().all(|&byte| byte as usize == sizes.len() + 1));
-            sizes.push(payload.len());
-        }
-        let left = unread.len();
-        inbox.keep_last(left);
-    }
-    assert_eq!(sizes, [48, 700_000, 48, 48]);
-    assert!(largest > 650_000);
-    assert_eq!(inbox.space(&decoder).len(), USUAL);
 }
