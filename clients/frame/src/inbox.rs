@@ -46,7 +46,7 @@ impl Inbox {
     /// the rest of the frame that is begun.
     #[inline]
     pub fn space(&mut self, decoder: &Decoder) -> &mut [u8] {
-        if self.start > 0 {
+        if self.start != 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }

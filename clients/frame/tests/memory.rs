@@ -91,3 +91,18 @@ fn an_inbox_gives_back_what_a_large_frame_took() {
     inbox.space(&decoder);
     assert_eq!(HELD.get(), held + USUAL);
 }
+
+#[test]
+fn an_inbox_of_its_usual_size_grows_once_a_frame_has_taken_more_than_half_of_it() {
+    const USUAL: usize = 4096;
+    let frame = frame(true, Opcode::Binary, &[0; 700_000]);
+    let decoder = Decoder::new(1 << 20);
+    for (unread, room) in [(10, USUAL), (USUAL / 2, USUAL), (USUAL / 2 + 1, frame.len())] {
+        let held = HELD.get();
+        let mut inbox = Inbox::new(USUAL);
+        inbox.space(&decoder)[..unread].copy_from_slice(&frame[..unread]);
+        inbox.add(unread);
+        assert_eq!(inbox.space(&decoder).len(), room - unread);
+        assert_eq!(HELD.get(), held + room, "{unread} bytes");
+    }
+}
