@@ -12,8 +12,10 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// An empty inbox that reads up to `usual_bytes` at once.
+    /// An empty inbox that reads up to `usual_bytes` at once, at least 2.
     pub fn new(usual_bytes: usize) -> Inbox {
+        // Half of it is what there is space for at least.
+        let usual_bytes = usual_bytes.max(2);
         Inbox { bytes: vec![0; usual_bytes], usual_bytes, start: 0, end: 0 }
     }
 
@@ -40,10 +42,11 @@ impl Inbox {
         self.end = bytes.len();
     }
 
-    /// Where the next read may write: never empty, and large enough for the rest of the frame that is only begun.
+    /// Where the next read may write: never empty. Once what is unread takes more than half the usual size, it is large enough for
+    /// the rest of the frame that is begun.
     #[inline]
     pub fn space(&mut self, decoder: &Decoder) -> &mut [u8] {
-        if self.start > 0 {
+        if self.start != 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
