@@ -60,15 +60,22 @@ impl Outbox {
     /// Hands whole frames to the kernel in one call. What it does not take is kept for [`Connection::flush`].
     #[inline]
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let sent = if self.unsent.is_empty() { none_if_blocked(self.stream.try_write(bytes))? } else { 0 };
+        let sent = if self.unsent.is_empty() {
+            none_if_blocked(self.stream.try_write(bytes))?.unwrap_or(0)
+        } else {
+            0
+        };
         self.unsent.extend_from_slice(&bytes[sent..]);
         Ok(())
     }
 
     /// As [`Outbox::send`], of several pieces.
     pub(crate) fn send_pieces(&mut self, pieces: &[IoSlice]) -> io::Result<()> {
-        let mut sent =
-            if self.unsent.is_empty() { none_if_blocked(self.stream.try_write_vectored(pieces))? } else { 0 };
+        let mut sent = if self.unsent.is_empty() {
+            none_if_blocked(self.stream.try_write_vectored(pieces))?.unwrap_or(0)
+        } else {
+            0
+        };
         for piece in pieces {
             let of_this = sent.min(piece.len());
             self.unsent.extend_from_slice(&piece[of_this..]);
@@ -107,7 +114,7 @@ impl Outbox {
     }
 
     fn try_flush(&mut self) -> io::Result<()> {
-        let sent = none_if_blocked(self.stream.try_write(&self.unsent))?;
+        let sent = none_if_blocked(self.stream.try_write(&self.unsent))?.unwrap_or(0);
         self.unsent.drain(..sent);
         if self.unsent.is_empty() && self.unsent.capacity() > IDLE_BYTES {
             self.unsent = Vec::new();
@@ -125,6 +132,11 @@ impl Connection {
 
     fn is_open(&self) -> bool {
         self.state == State::Open
+    }
+
+    /// Whether what the client sends still counts.
+    fn is_listening(&self) -> bool {
+        matches!(self.state, State::Open | State::Closing)
     }
 
     /// Waits until all that was sent is with the kernel.
@@ -169,37 +181,29 @@ impl Connection {
         &mut self,
         handle: &mut impl FnMut(&mut Outbox, &[u8]) -> io::Result<()>,
     ) -> io::Result<bool> {
-        if self.partial.is_empty() {
+        let (read, used) = if self.partial.is_empty() {
             READ_BUFFER.with_borrow_mut(|buffer| {
-                let Some(bytes) = self.read(|stream| stream.try_read(buffer))? else { return Ok(false) };
-                let used = self.handle_frames(&mut buffer[..bytes], handle)?;
-                self.partial.extend_from_slice(&buffer[used..bytes]);
-                Ok(true)
-            })
+                let read = none_if_blocked(self.outbox.stream.try_read(buffer))?;
+                let bytes = &mut buffer[..read.unwrap_or(0)];
+                let used = self.handle_frames(bytes, handle)?;
+                self.partial.extend_from_slice(&bytes[used..]);
+                Ok::<_, io::Error>((read, used))
+            })?
         } else {
             let mut bytes = std::mem::take(&mut self.partial);
             bytes.reserve(READ_BYTES);
-            let read = self.read(|stream| stream.try_read_buf(&mut bytes));
+            let read = none_if_blocked(self.outbox.stream.try_read_buf(&mut bytes));
             let used = self.handle_frames(&mut bytes, handle)?;
             bytes.drain(..used);
             if !bytes.is_empty() || bytes.capacity() <= IDLE_BYTES {
                 self.partial = bytes;
             }
-            Ok(read?.is_some() || used > 0)
+            (read?, used)
+        };
+        if read == Some(0) && self.is_listening() {
+            self.state = State::Closed;
         }
-    }
-
-    /// Bytes that were read; `None` where there are none now, or will be none any more.
-    fn read(&mut self, read: impl FnOnce(&TcpStream) -> io::Result<usize>) -> io::Result<Option<usize>> {
-        match read(&self.outbox.stream) {
-            Ok(0) => {
-                self.state = State::Closed;
-                Ok(None)
-            }
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(cause) => Err(cause),
-        }
+        Ok(read.is_some() || used > 0)
     }
 
     fn handle_frames(
@@ -208,7 +212,7 @@ impl Connection {
         handle: &mut impl FnMut(&mut Outbox, &[u8]) -> io::Result<()>,
     ) -> io::Result<usize> {
         let mut at = 0;
-        while matches!(self.state, State::Open | State::Closing) {
+        while self.is_listening() {
             match self.inbox.take(&mut bytes[at..]) {
                 Ok(None) => break,
                 Ok(Some((incoming, used))) => {
@@ -279,19 +283,19 @@ impl Connection {
         stream.shutdown().await?;
         loop {
             stream.readable().await?;
-            match READ_BUFFER.with_borrow_mut(|buffer| stream.try_read(buffer)) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {}
-                Err(cause) => return Err(cause),
+            let read = READ_BUFFER.with_borrow_mut(|buffer| none_if_blocked(stream.try_read(buffer)))?;
+            if read == Some(0) {
+                return Ok(());
             }
         }
     }
 }
 
-fn none_if_blocked(written: io::Result<usize>) -> io::Result<usize> {
-    match written {
-        Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        written => written,
+/// The bytes that were moved; `None` where that would have had to wait.
+fn none_if_blocked(moved: io::Result<usize>) -> io::Result<Option<usize>> {
+    match moved {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(cause) => Err(cause),
     }
 }

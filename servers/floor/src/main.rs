@@ -10,6 +10,8 @@ mod frame;
 mod handshake;
 mod inbox;
 mod prepared;
+#[cfg(test)]
+mod properties;
 mod session;
 
 use std::sync::Arc;
