@@ -9,7 +9,7 @@ use tickbench_server_kit::{Endpoint, Refusal, TickRequest, now_ns};
 use crate::connection::{Connection, Outbox};
 use crate::fault::Fault;
 use crate::prepared::Prepared;
-use crate::session::{close, ignore};
+use crate::session::ignore;
 
 /// Whether faults can be injected there: a fault that is asked for and cannot come is an error.
 pub(crate) fn admit(endpoint: &Endpoint) -> Result<(), Refusal> {
@@ -23,10 +23,10 @@ pub(crate) fn admit(endpoint: &Endpoint) -> Result<(), Refusal> {
 
 /// As `session::ticks`, one tick a write, with what `faults` do to it.
 pub(crate) async fn ticks(
-    mut connection: Connection,
+    connection: &mut Connection,
     request: TickRequest,
     faults: &[Fault],
-) -> anyhow::Result<()> {
+) -> io::Result<()> {
     let prepared = Prepared::of(&request);
     let end = request.query().count.unwrap_or(u64::MAX);
     let (mut pacer, mut seq, mut held) = (request.pacer(), 0, None);
@@ -63,7 +63,8 @@ pub(crate) async fn ticks(
             return Ok(());
         }
     }
-    close(connection, 1000, "").await
+    connection.close(1000, "");
+    Ok(())
 }
 
 /// A tick that is due, and what is to be wrong with it.

@@ -77,16 +77,20 @@ impl Header {
         if second & MASKED == 0 {
             return Err(Violation::Protocol("a client's frame must be masked"));
         }
-        let (payload_bytes, length_bytes) = match second & !MASKED {
-            126 => (rest.first_chunk().map(|&length| u64::from(u16::from_be_bytes(length))), 2),
-            127 => (rest.first_chunk().map(|&length| u64::from_be_bytes(length)), 8),
-            short => (Some(u64::from(short)), 0),
+        // The bytes of the length, and the least that may be written with so many.
+        let (payload_bytes, length_bytes, least) = match second & !MASKED {
+            126 => (rest.first_chunk().map(|&length| u64::from(u16::from_be_bytes(length))), 2, 126),
+            127 => (rest.first_chunk().map(|&length| u64::from_be_bytes(length)), 8, 0x1_0000),
+            short => (Some(u64::from(short)), 0, 0),
         };
         let (is_final, opcode) = (first & FIN != 0, Opcode::of_bits(first & 0x0f)?);
         let mask = rest.get(length_bytes..).and_then(|rest| rest.first_chunk());
         let (Some(payload_bytes), Some(&mask)) = (payload_bytes, mask) else { return Ok(None) };
         if opcode.is_control() && !(is_final && payload_bytes <= MAX_CONTROL_BYTES) {
             return Err(Violation::Protocol("a control frame must be final and at most 125 bytes"));
+        }
+        if payload_bytes < least {
+            return Err(Violation::Protocol("a length must be written in as few bytes as it takes"));
         }
         Ok(Some(Header { is_final, opcode, mask, bytes: 2 + length_bytes + MASK_BYTES, payload_bytes }))
     }

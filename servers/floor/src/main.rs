@@ -10,6 +10,8 @@ mod frame;
 mod handshake;
 mod inbox;
 mod prepared;
+#[cfg(test)]
+mod properties;
 mod session;
 
 use std::sync::Arc;
@@ -64,11 +66,12 @@ async fn serve(flags: FloorFlags) -> anyhow::Result<()> {
 
 async fn connection(stream: TcpStream, Shared { faults, hub }: &Shared) -> anyhow::Result<()> {
     let admit = |endpoint: &Endpoint| if faults.is_empty() { Ok(()) } else { faulty::admit(endpoint) };
-    let Some((connection, endpoint)) = handshake::open(stream, admit).await? else { return Ok(()) };
+    let Some((mut connection, endpoint)) = handshake::open(stream, admit).await? else { return Ok(()) };
     match endpoint {
-        Endpoint::Echo => session::echo(connection).await,
-        Endpoint::Ticks(request) if faults.is_empty() => session::ticks(connection, request).await,
-        Endpoint::Ticks(request) => faulty::ticks(connection, request, faults).await,
-        Endpoint::Relay(role) => session::relay(connection, role, Arc::clone(hub)).await,
-    }
+        Endpoint::Echo => session::echo(&mut connection).await,
+        Endpoint::Ticks(request) if faults.is_empty() => session::ticks(&mut connection, request).await,
+        Endpoint::Ticks(request) => faulty::ticks(&mut connection, request, faults).await,
+        Endpoint::Relay(role) => session::relay(&mut connection, role, hub).await,
+    }?;
+    connection.end().await
 }

@@ -1,11 +1,11 @@
-//! What a connection does once it is open.
+//! What a connection does once it is open, until it is to end: what is still queued then, [`Connection::end`] sends.
 
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 use tickbench_protocol::{Flush, RelayRole, SUBSCRIBED};
-use tickbench_server_kit::{CLOSE_TIMEOUT, Hub, Pacer, TickRequest, TooSlow, now_ns};
+use tickbench_server_kit::{Hub, Pacer, TickRequest, TooSlow, now_ns};
 
 use crate::connection::{Connection, Outbox};
 use crate::frame::{self, Opcode};
@@ -18,7 +18,7 @@ const BATCH_BYTES: usize = 64 << 10;
 type Framed = Arc<[u8]>;
 
 /// Returns each data message.
-pub(crate) async fn echo(mut connection: Connection) -> anyhow::Result<()> {
+pub(crate) async fn echo(connection: &mut Connection) -> io::Result<()> {
     while connection.receive(Outbox::send).await? {
         connection.flush().await?;
     }
@@ -26,7 +26,7 @@ pub(crate) async fn echo(mut connection: Connection) -> anyhow::Result<()> {
 }
 
 /// Sends ticks until the last one, or until the client leaves.
-pub(crate) async fn ticks(mut connection: Connection, request: TickRequest) -> anyhow::Result<()> {
+pub(crate) async fn ticks(connection: &mut Connection, request: TickRequest) -> io::Result<()> {
     let prepared = Prepared::of(&request);
     let limit = match request.query().flush {
         Flush::Each => 1,
@@ -51,7 +51,8 @@ pub(crate) async fn ticks(mut connection: Connection, request: TickRequest) -> a
             return Ok(());
         }
     }
-    close(connection, 1000, "").await
+    connection.close(1000, "");
+    Ok(())
 }
 
 /// Sends in one call those of `seqs` that are due and stand together, at least one; returns the first that was not sent. The
@@ -79,17 +80,17 @@ fn send_due(
 
 /// Publishes what it gets, or sends what others publish.
 pub(crate) async fn relay(
-    connection: Connection,
+    connection: &mut Connection,
     role: RelayRole,
-    hub: Arc<Hub<Framed>>,
-) -> anyhow::Result<()> {
+    hub: &Arc<Hub<Framed>>,
+) -> io::Result<()> {
     match role {
-        RelayRole::Publisher => publish(connection, &hub).await,
-        RelayRole::Subscriber => subscribe(connection, &hub).await,
+        RelayRole::Publisher => publish(connection, hub).await,
+        RelayRole::Subscriber => subscribe(connection, hub).await,
     }
 }
 
-async fn publish(mut connection: Connection, hub: &Hub<Framed>) -> anyhow::Result<()> {
+async fn publish(connection: &mut Connection, hub: &Hub<Framed>) -> io::Result<()> {
     let mut received = Vec::new();
     loop {
         let open = connection
@@ -108,7 +109,7 @@ async fn publish(mut connection: Connection, hub: &Hub<Framed>) -> anyhow::Resul
     }
 }
 
-async fn subscribe(mut connection: Connection, hub: &Arc<Hub<Framed>>) -> anyhow::Result<()> {
+async fn subscribe(connection: &mut Connection, hub: &Arc<Hub<Framed>>) -> io::Result<()> {
     let mut subscription = hub.subscribe();
     let mut subscribed = Vec::new();
     frame::append(Opcode::Text, SUBSCRIBED.as_bytes(), &mut subscribed);
@@ -118,16 +119,15 @@ async fn subscribe(mut connection: Connection, hub: &Arc<Hub<Framed>>) -> anyhow
             biased;
             message = subscription.next() => match message {
                 Ok(framed) => connection.outbox.send(&framed)?,
-                Err(too_slow @ TooSlow) => return close(connection, 1008, &too_slow.to_string()).await,
+                Err(too_slow @ TooSlow) => {
+                    connection.close(1008, &too_slow.to_string());
+                    break;
+                }
             },
             open = connection.receive(ignore) => if !open? { break },
         }
     }
     Ok(())
-}
-
-pub(crate) async fn close(connection: Connection, code: u16, reason: &str) -> anyhow::Result<()> {
-    tokio::time::timeout(CLOSE_TIMEOUT, connection.close(code, reason)).await?
 }
 
 /// Ticks and relayed messages are all that goes out on these connections: what the client sends is read for its pings and

@@ -16,6 +16,8 @@ pub const MAX_QUEUED_BYTES: usize = 64 << 20;
 const YIELD_MESSAGES: u64 = 64;
 
 /// Hands each published message to every subscriber. `M` is the framework's own message, cheap to clone.
+///
+/// A message is kept until each who subscribed before it has taken it or is gone, and no longer: without subscribers nothing is kept.
 #[derive(Debug)]
 pub struct Hub<M> {
     queue: Mutex<Queue<M>>,
@@ -24,10 +26,20 @@ pub struct Hub<M> {
 
 #[derive(Debug)]
 struct Queue<M> {
-    messages: VecDeque<(M, usize)>,
+    messages: VecDeque<Queued<M>>,
     bytes: usize,
     /// The position of the first of `messages` among all that were published.
     first: u64,
+    subscribers: usize,
+}
+
+#[derive(Debug)]
+struct Queued<M> {
+    message: M,
+    bytes: usize,
+    /// Subscribers that have not taken it yet. Each takes what it subscribed to in order, so that the first of the queue has the
+    /// fewest.
+    awaited_by: usize,
 }
 
 /// The subscriber fell further behind than [`MAX_QUEUED_MESSAGES`] or [`MAX_QUEUED_BYTES`]: close it with code 1008.
@@ -35,10 +47,10 @@ struct Queue<M> {
 #[error("subscriber too slow")]
 pub struct TooSlow;
 
-impl<M: Clone> Hub<M> {
+impl<M> Hub<M> {
     /// A hub without subscribers.
     pub fn new() -> Arc<Hub<M>> {
-        let queue = Queue { messages: VecDeque::new(), bytes: 0, first: 0 };
+        let queue = Queue { messages: VecDeque::new(), bytes: 0, first: 0, subscribers: 0 };
         Arc::new(Hub { queue: Mutex::new(queue), published: Notify::new() })
     }
 
@@ -53,8 +65,9 @@ impl<M: Clone> Hub<M> {
 
     /// A subscription to all that is published from now on.
     pub fn subscribe(self: &Arc<Self>) -> Subscription<M> {
-        let next = self.queue().end();
-        Subscription { hub: Arc::clone(self), next }
+        let mut queue = self.queue();
+        queue.subscribers += 1;
+        Subscription { hub: Arc::clone(self), next: queue.end() }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue<M>> {
@@ -62,28 +75,55 @@ impl<M: Clone> Hub<M> {
     }
 }
 
-impl<M: Clone> Queue<M> {
+impl<M> Queue<M> {
     /// The position behind the last message.
     fn end(&self) -> u64 {
         self.first + self.messages.len() as u64
     }
 
     fn push(&mut self, message: M, bytes: usize) -> u64 {
-        self.messages.push_back((message, bytes));
+        self.messages.push_back(Queued { message, bytes, awaited_by: self.subscribers });
         self.bytes += bytes;
         while self.messages.len() > MAX_QUEUED_MESSAGES
             || (self.bytes > MAX_QUEUED_BYTES && self.messages.len() > 1)
         {
-            let (_, bytes) = self.messages.pop_front().expect("it is not empty");
-            self.bytes -= bytes;
-            self.first += 1;
+            self.drop_first();
         }
+        self.drop_taken();
         self.end()
     }
 
-    fn message(&self, position: u64) -> Result<Option<M>, TooSlow> {
+    /// One subscriber takes the message at `position`; `None` where it is not published yet.
+    fn take(&mut self, position: u64) -> Result<Option<M>, TooSlow>
+    where
+        M: Clone,
+    {
         let index = position.checked_sub(self.first).ok_or(TooSlow)?;
-        Ok(self.messages.get(index as usize).map(|(message, _)| message.clone()))
+        let Some(queued) = self.messages.get_mut(index as usize) else { return Ok(None) };
+        queued.awaited_by -= 1;
+        let message = queued.message.clone();
+        self.drop_taken();
+        Ok(Some(message))
+    }
+
+    /// A subscriber is gone that was to get the message at `position` next.
+    fn leave(&mut self, position: u64) {
+        self.subscribers -= 1;
+        let taken = position.saturating_sub(self.first) as usize;
+        self.messages.iter_mut().skip(taken).for_each(|queued| queued.awaited_by -= 1);
+        self.drop_taken();
+    }
+
+    fn drop_taken(&mut self) {
+        while self.messages.front().is_some_and(|queued| queued.awaited_by == 0) {
+            self.drop_first();
+        }
+    }
+
+    fn drop_first(&mut self) {
+        let dropped = self.messages.pop_front().expect("it is not empty");
+        self.bytes -= dropped.bytes;
+        self.first += 1;
     }
 }
 
@@ -110,14 +150,22 @@ impl<M: Clone> Subscription<M> {
 
     /// The next message where there is one already.
     pub fn try_next(&mut self) -> Result<Option<M>, TooSlow> {
-        let message = self.hub.queue().message(self.next)?;
+        let message = self.hub.queue().take(self.next)?;
         self.next += u64::from(message.is_some());
         Ok(message)
     }
 }
 
+impl<M> Drop for Subscription<M> {
+    fn drop(&mut self) {
+        self.hub.queue().leave(self.next);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Weak;
+
     use super::*;
 
     #[tokio::test]
@@ -159,5 +207,62 @@ mod tests {
         hub.publish(2, MAX_QUEUED_BYTES + 1).await;
         assert_eq!(by_bytes.try_next(), Err(TooSlow));
         assert_eq!(hub.queue().messages.len(), 1);
+    }
+
+    /// What is still held of messages, each the `Arc` that was published.
+    fn held(messages: &[Weak<u64>]) -> usize {
+        messages.iter().filter(|message| message.strong_count() > 0).count()
+    }
+
+    async fn publish(hub: &Hub<Arc<u64>>, count: u64) -> Vec<Weak<u64>> {
+        let mut published = Vec::new();
+        for number in 0..count {
+            let message = Arc::new(number);
+            published.push(Arc::downgrade(&message));
+            hub.publish(message, 1).await;
+        }
+        published
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_that_no_subscriber_still_needs() {
+        let hub = Hub::new();
+        assert_eq!(held(&publish(&hub, 3).await), 0, "nobody subscribed");
+
+        let (mut quick, mut slow) = (hub.subscribe(), hub.subscribe());
+        let published = publish(&hub, 3).await;
+        for _ in 0..3 {
+            quick.try_next().unwrap().unwrap();
+        }
+        assert_eq!(held(&published), 3, "one has taken nothing yet");
+        slow.try_next().unwrap().unwrap();
+        assert_eq!(held(&published), 2, "all have taken the first");
+        let late = hub.subscribe();
+        drop(slow);
+        assert_eq!(held(&published), 0, "who needed the others is gone");
+
+        let published = publish(&hub, 2).await;
+        quick.try_next().unwrap().unwrap();
+        drop(late);
+        assert_eq!(held(&published), 1);
+        drop(quick);
+        assert_eq!(held(&published), 0);
+        assert_eq!(hub.queue().bytes, 0);
+    }
+
+    #[tokio::test]
+    async fn one_that_was_too_slow_leaves_the_others_theirs() {
+        let hub = Hub::new();
+        let mut slow = hub.subscribe();
+        publish(&hub, 2).await;
+        let mut quick = hub.subscribe();
+        let published = publish(&hub, MAX_QUEUED_MESSAGES as u64).await;
+        assert_eq!(slow.try_next(), Err(TooSlow));
+        drop(slow);
+        assert_eq!(held(&published), MAX_QUEUED_MESSAGES);
+        for number in 0..MAX_QUEUED_MESSAGES as u64 {
+            assert_eq!(quick.try_next(), Ok(Some(Arc::new(number))));
+        }
+        assert_eq!((quick.try_next(), held(&published)), (Ok(None), 0));
     }
 }

@@ -57,18 +57,9 @@ impl Server {
 
     /// Status and body of the answer to a request for `target` that would be upgraded where nothing is wrong.
     pub(crate) async fn get(&self, target: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!(
-            "GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-            self.address
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let (mut answer, mut rest) = (String::new(), BufReader::new(stream));
-        while !answer.ends_with("\r\n\r\n") {
-            assert_ne!(rest.read_line(&mut answer).await.unwrap(), 0, "{answer:?} is no whole answer");
-        }
-        let head = answer.to_ascii_lowercase();
+        let mut rest = BufReader::new(TcpStream::connect(self.address).await.unwrap());
+        rest.write_all(self.request(target, "close, Upgrade").as_bytes()).await.unwrap();
+        let head = read_head(&mut rest).await;
         let field = |before: &str, after: &str| {
             let value = head.split_once(before).and_then(|(_, value)| value.split_once(after));
             value.and_then(|(value, _)| value.parse().ok())
@@ -80,4 +71,21 @@ impl Server {
         let status = field("http/1.1 ", " ").unwrap_or_else(|| panic!("{head:?} has no status"));
         (status as u16, String::from_utf8(body).unwrap())
     }
+
+    pub(crate) fn request(&self, target: &str, connection: &str) -> String {
+        format!(
+            "GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: {connection}\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+            self.address
+        )
+    }
+}
+
+/// The head of an answer, in lower case.
+pub(crate) async fn read_head(stream: &mut BufReader<TcpStream>) -> String {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(stream.read_line(&mut head).await.unwrap(), 0, "{head:?} is no whole answer");
+    }
+    head.to_ascii_lowercase()
 }
