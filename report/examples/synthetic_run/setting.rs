@@ -142,6 +142,7 @@ pub(crate) fn environment(study: &Study) -> Environment {
             client: Some(1),
             harness: vec![0, 1],
             read_back: "the affinity of server and client was read back as set".into(),
+            kinds: None,
         },
         servers: study.servers.iter().map(server).collect(),
         skipped: vec![SkippedServer {

@@ -10,8 +10,9 @@ use anyhow::{bail, ensure};
 use tickbench_record::{Cell, Environment, Measurement, RunFolder, Study};
 use tickbench_stats::{Changes, Side};
 
-use crate::Ended;
 use crate::cli::CompareArgs;
+use crate::exit::ExitStatus;
+use crate::out;
 
 pub(crate) use gate::Gate;
 
@@ -42,7 +43,7 @@ impl Records {
 }
 
 /// Prints what changed. Wanting where a gate is violated.
-pub(crate) fn command(args: &CompareArgs) -> anyhow::Result<Ended> {
+pub(crate) fn command(args: &CompareArgs) -> anyhow::Result<ExitStatus> {
     // Reading is most of the work, and each run is read by itself.
     let (before, after) = std::thread::scope(|scope| {
         let before = scope.spawn(|| Records::read(&args.before));
@@ -70,10 +71,10 @@ pub(crate) fn command(args: &CompareArgs) -> anyhow::Result<Ended> {
         gates: &args.fail_if,
         differences: &differences,
     };
-    print!("{}", page.render());
+    out::text(page.render());
     let is_violated =
         |gate: &Gate| changes.figures.iter().any(|c| gate.is_about(c) && gate.is_violated_by(c));
-    Ok(if args.fail_if.iter().any(is_violated) { Ended::Wanting } else { Ended::Fine })
+    Ok(if args.fail_if.iter().any(is_violated) { ExitStatus::CheckFailed } else { ExitStatus::Success })
 }
 
 fn changes(before: &Records, after: &Records, gates: &[Gate]) -> anyhow::Result<Changes> {
