@@ -171,7 +171,7 @@ pub struct CoreKinds {
 }
 
 /// What makes one core of a machine as good as another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CoreKind {
     /// The package that it is in.
     pub package: u32,

@@ -175,6 +175,7 @@ pub(crate) fn environment(study: &Study) -> Environment {
             done: 11,
             caught: 11,
         }),
+        executions_per_iteration: None,
         spent: Some(Spent {
             building_ns: 41_000_000_000,
             verifying_ns: 3_100_000_000,

@@ -19,6 +19,7 @@ use clap::ValueEnum;
 use tickbench_record::RunFolder;
 
 use crate::cli::ExportArgs;
+use crate::derive;
 use crate::exit::ExitStatus;
 use crate::out::{self, Stdout};
 
@@ -48,6 +49,7 @@ pub(crate) fn command(args: &ExportArgs) -> anyhow::Result<ExitStatus> {
         bail!("name the run's folder and a format: `tickbench export DIR --format csv`");
     };
     let folder = RunFolder::open(run)?;
+    derive::note_progress(&folder);
     let out = args.out.as_deref();
     let measurements = folder.measurements()?;
     let table = || match args.samples {
