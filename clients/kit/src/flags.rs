@@ -214,7 +214,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_request_reads_back_from_its_flags(request in request()) {
-            let args = ["client".to_string()].into_iter().chain(request.to_args());
+            let args = [std::ffi::OsString::from("client")].into_iter().chain(request.to_args());
             let Command::Measure(flags) = Command::try_parse_from(args).unwrap();
             prop_assert_eq!(Request::from(flags), request);
         }

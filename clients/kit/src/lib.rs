@@ -28,7 +28,7 @@ mod turns;
 pub mod usage;
 
 pub use clock::monotonic_ns;
-pub use failure::Failure;
+pub use failure::{Failure, is_own};
 pub use flags::MeasureFlags;
 pub use hiccup::{Brought, LEAST_THRESHOLD_NS, Watch};
 pub use memory::{MemoryError, read_memory};

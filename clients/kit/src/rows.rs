@@ -164,7 +164,7 @@ fn room_for_messages(wanted: Option<usize>, more: usize) -> Result<usize, Failur
 }
 
 fn refused(reason: &str) -> Failure {
-    Failure::new(Stage::Warmup, reason)
+    Failure::own(Stage::Warmup, reason)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use tickbench_record::{
 };
 
 use crate::clock_map::{ClockMap, Offset};
+use crate::failure::is_own;
 use crate::gaps::Gaps;
 use crate::hiccup::{Brought, Watch};
 use crate::memory::{MemoryError, read_memory};
@@ -345,19 +346,21 @@ fn split(messages: &mut [Sample], clocks: &ClockMap) -> Result<Stages, Failure> 
     if stages.stamped == 0 {
         let reason =
             "no message of the window has a timestamp of the kernel: leave stages out on this system";
-        return Err(Failure::new(Stage::Audit, reason));
+        return Err(Failure::own(Stage::Audit, reason));
     }
     Ok(stages)
 }
 
 fn unwritable(path: &std::path::Path, cause: &std::io::Error) -> Failure {
-    Failure::new(Stage::Audit, format!("failed to write the samples to `{}`: {cause}", path.display()))
+    Failure::own(Stage::Audit, format!("failed to write the samples to `{}`: {cause}", path.display()))
 }
 
 fn unreadable_gaps(stage: Stage, cause: &std::io::Error) -> Failure {
-    Failure::new(stage, format!("failed to read the gaps of the server's core: {cause}"))
+    Failure::own(stage, format!("failed to read the gaps of the server's core: {cause}"))
 }
 
+/// The usage of a server that is gone cannot be read, and that is the server's doing.
 fn failed_usage(stage: Stage, error: &UsageError) -> Failure {
-    Failure::new(stage, error.to_string())
+    let is_own = error.pid == std::process::id() || is_own(&error.cause);
+    Failure { is_own, ..Failure::new(stage, error.to_string()) }
 }

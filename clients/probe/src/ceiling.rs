@@ -24,7 +24,9 @@ pub(crate) fn run(
     writer.wait().context("failed to wait for the writer")?;
     let seen = match reply {
         Reply::Completed(seen) => seen,
-        Reply::Failed { reason, .. } => bail!("failed to measure the ceiling: {reason}"),
+        Reply::Failed { reason, .. } | Reply::Broken { reason, .. } => {
+            bail!("failed to measure the ceiling: {reason}")
+        }
     };
     let ceiling =
         Ceiling::of(&seen, encoding, wait).context("the probe's own usage is not known on this system")?;

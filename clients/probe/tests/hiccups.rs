@@ -256,7 +256,7 @@ mod on_cores {
     fn without_gaps_to_read_a_measurement_fails_and_says_why() {
         let server = serve(|stream| ticks_that_stall(stream, |_| 0));
         let nowhere = Request { server_gaps: Some("/nowhere/at/all".into()), ..watching(server) };
-        let (_, reason) = failed(measure(&nowhere));
+        let (_, reason) = broken(measure(&nowhere));
         assert!(reason.starts_with("failed to read the gaps of the server's core"), "{reason}");
         let output = probe().args(["idle", "--core", "0", "--gaps", "/nowhere/at/all"]).output().unwrap();
         assert!(!output.status.success());

@@ -259,7 +259,7 @@ fn too_many_connections_name_the_limit() {
     let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tickbench-probe")]);
     let output = limited.args(Request { connections: 50, ..request(server) }.to_args()).output().unwrap();
-    let (stage, reason) = failed(serde_json::from_slice(&output.stdout).unwrap());
+    let (stage, reason) = broken(serde_json::from_slice(&output.stdout).unwrap());
     assert_eq!(stage, Stage::Connect);
     assert!(reason.contains("50 connections need 82 open files, and the hard limit is 40"), "{reason}");
 }
@@ -296,4 +296,12 @@ fn a_changed_echo_fails_the_audit() {
     let (stage, reason) = failed(measure(&Request { job: Job::Echo, size_bytes: 64, ..request(server) }));
     assert_eq!(stage, Stage::Audit);
     assert!(reason.contains("differs from what was sent"), "{reason}");
+}
+
+#[test]
+fn a_server_whose_process_is_gone_is_blamed_for_it() {
+    let server = serve(|stream| ticks_from(stream, 0));
+    let (stage, reason) = failed(measure(&Request { server_pid: Some(u32::MAX), ..request(server) }));
+    assert_eq!(stage, Stage::Warmup);
+    assert!(reason.contains("failed to read the usage of process"), "{reason}");
 }

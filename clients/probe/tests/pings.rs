@@ -149,8 +149,8 @@ fn a_message_where_only_pongs_are_due_is_refused() {
 #[test]
 fn what_no_ping_can_be_is_refused_before_connecting() {
     let nobody = ([127, 0, 0, 1], 9).into();
-    let (stage, reason) = failed(measure(&Request { size_bytes: 126, ..pings(nobody) }));
+    let (stage, reason) = broken(measure(&Request { size_bytes: 126, ..pings(nobody) }));
     assert_eq!((stage, reason.as_str()), (Stage::Connect, "a ping carries at most 125 bytes"));
-    let (_, reason) = failed(measure(&Request { rate_per_s: 0.0, ..pings(nobody) }));
+    let (_, reason) = broken(measure(&Request { rate_per_s: 0.0, ..pings(nobody) }));
     assert!(reason.contains("ask for a rate above 0"), "{reason}");
 }

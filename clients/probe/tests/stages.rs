@@ -117,10 +117,10 @@ fn what_has_no_stages_or_samples_is_refused_with_the_reason() {
             "failed to write the samples to `/nowhere/at/all.csv.gz`",
         ),
     ] {
-        let (failed_at, reason) = failed(measure(&request));
+        let (failed_at, reason) = broken(measure(&request));
         assert_eq!(failed_at, stage, "{reason}");
         assert!(reason.contains(words), "{reason:?} lacks {words:?}");
     }
     let echo = Request { job: Job::Echo, rate_per_s: 0.0, ..paced(serve(echo)) };
-    assert!(failed(measure(&echo)).1.contains("neither a flood nor an echo"));
+    assert!(broken(measure(&echo)).1.contains("neither a flood nor an echo"));
 }

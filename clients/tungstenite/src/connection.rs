@@ -16,9 +16,9 @@ pub(crate) type Socket = WebSocketStream<TcpStream>;
 /// Connects and upgrades. TCP_NODELAY is on, as in the probe.
 pub(crate) async fn open(server: SocketAddr, target: &str) -> Result<Socket, Failure> {
     let failed = |reason: String| Failure::new(Stage::Connect, reason);
-    let stream = TcpStream::connect(server)
-        .await
-        .map_err(|cause| failed(format!("failed to connect to {server}: {cause}")))?;
+    let stream = TcpStream::connect(server).await.map_err(|cause| {
+        Failure::of_call(Stage::Connect, format!("failed to connect to {server}: {cause}"), &cause)
+    })?;
     stream.set_nodelay(true).map_err(|cause| failed(format!("failed to set TCP_NODELAY: {cause}")))?;
     let (socket, _) = client_async(format!("ws://{server}{target}"), stream)
         .await
@@ -58,7 +58,9 @@ pub(crate) async fn run(
                     session.recorder.round_trip(index, sent_ns, message.len(), now_ns)
                 }
                 Job::Echo => return Err(session.failure("the echo differs from what was sent")),
-                Job::Relay => return Err(session.failure("only the probe publishes and subscribes")),
+                Job::Relay => {
+                    return Err(Failure::own(session.stage(), "only the probe publishes and subscribes"));
+                }
             }
             if session.advance(now_ns, Poll::Something)? == Progress::Over {
                 return Ok(());

@@ -23,7 +23,7 @@ async fn observe(request: Rc<Request>) -> Result<Observation, Failure> {
         Job::Echo => "/echo".to_owned(),
         Job::Connect | Job::Ping | Job::Relay => {
             let reason = "this client receives ticks and echoes alone: ask the probe for all else";
-            return Err(Failure::new(Stage::Connect, reason));
+            return Err(Failure::own(Stage::Connect, reason));
         }
     };
     let memory = request.server_pid.map(read_memory);

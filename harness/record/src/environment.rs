@@ -45,6 +45,9 @@ pub struct Environment {
     /// The last self-test on this machine, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test: Option<SelfTest>,
+    /// How many executions the plan has in each iteration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executions_per_iteration: Option<usize>,
     /// Where the run's time went; `None` while it has not ended.
     #[serde(default)]
     pub spent: Option<Spent>,
@@ -151,6 +154,36 @@ pub struct Cores {
     pub harness: Vec<usize>,
     /// What was found when the affinity was read back, one sentence.
     pub read_back: String,
+    /// What kind of cores the server's and the client's are; `None` where nothing was pinned, or the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<CoreKinds>,
+}
+
+/// The kinds of the two cores of a run, and how they lie to each other. Runs on cores of equal kinds can be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoreKinds {
+    /// The server's.
+    pub server: CoreKind,
+    /// The client's.
+    pub client: CoreKind,
+    /// Whether both are threads of one physical core.
+    pub siblings: bool,
+}
+
+/// What makes one core of a machine as good as another.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CoreKind {
+    /// The package that it is in.
+    pub package: u32,
+    /// The cores that share its last level of cache, as the kernel lists them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares_cache_with: Option<String>,
+    /// How fast its clock may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_khz: Option<u64>,
+    /// What the kernel says that it can do, 1,024 being the most of any core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u64>,
 }
 
 /// A program that was built for the run.

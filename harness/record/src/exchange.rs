@@ -1,6 +1,7 @@
 //! What harness and client say to each other: the harness starts a client with flags ([`Request::to_args`]), and the client
 //! prints one line of JSON ([`Reply`]) and ends.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -77,7 +78,7 @@ pub struct Request {
 
 impl Request {
     /// The flags of a client's `measure` subcommand that say the same.
-    pub fn to_args(&self) -> Vec<String> {
+    pub fn to_args(&self) -> Vec<OsString> {
         let job = match self.job {
             Job::Ticks => "ticks",
             Job::Echo => "echo",
@@ -104,23 +105,21 @@ impl Request {
         if self.beside != Disturbance::Nothing {
             flag("beside", self.beside.to_string());
         }
-        if let Some(feed) = &self.feed {
-            flag("feed", feed.to_string_lossy().into_owned());
-        }
         if let Some(ns) = self.hiccup_ns {
             flag("hiccup-ns", ns.to_string());
-        }
-        if let Some(gaps) = &self.server_gaps {
-            flag("server-gaps", gaps.to_string_lossy().into_owned());
-        }
-        if let Some(samples) = &self.samples {
-            flag("samples", samples.to_string_lossy().into_owned());
         }
         if let Some(pid) = self.server_pid {
             flag("server-pid", pid.to_string());
         }
         if self.stages {
             args.push("--stages".into());
+        }
+        // A path need not be text.
+        let mut args: Vec<OsString> = args.into_iter().map(OsString::from).collect();
+        let files =
+            [("--feed", &self.feed), ("--server-gaps", &self.server_gaps), ("--samples", &self.samples)];
+        for (name, path) in files {
+            args.extend(path.iter().flat_map(|path| [OsString::from(name), path.into()]));
         }
         args
     }
@@ -132,8 +131,15 @@ impl Request {
 pub enum Reply {
     /// The window was measured.
     Completed(Box<Observation>),
-    /// It was not, and why.
+    /// It was not, by what the server did or did not do.
     Failed {
+        /// When it failed.
+        stage: Stage,
+        /// What happened, one sentence.
+        reason: String,
+    },
+    /// It was not, and no server is to blame: the client could not do its own part, for instance write its samples.
+    Broken {
         /// When it failed.
         stage: Stage,
         /// What happened, one sentence.

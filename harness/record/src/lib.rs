@@ -8,9 +8,11 @@ mod accounts;
 mod buckets;
 mod capacity;
 mod cell;
+mod claim;
 mod distribution;
 mod environment;
 mod exchange;
+mod lock;
 mod measurement;
 mod parity;
 mod relayed;
@@ -26,13 +28,16 @@ pub use capacity::{Capacity, Step, StepSeen};
 pub use cell::{
     Arrival, CONTROL, Cell, Client, Disturbance, Encoding, Flush, Idle, Lane, ScenarioKind, Wait,
 };
+pub use claim::Claim;
 pub use distribution::{
     Distribution, DistributionError, HIGHEST_NS, SIGNIFICANT_DIGITS, new_histogram, samples_needed,
 };
 pub use environment::{
-    BuiltServer, ClientCeiling, Cores, Environment, Finding, Machine, SelfTest, SkippedServer, Spent,
+    BuiltServer, ClientCeiling, CoreKind, CoreKinds, Cores, Environment, Finding, Machine, SelfTest,
+    SkippedServer, Spent,
 };
 pub use exchange::{Ceiling, Check, ClockCheck, CoreHiccups, Job, Reply, Request};
+pub use lock::{Held, Holder, Lock, LockError};
 pub use measurement::{
     Hiccups, Measurement, MemoryReading, Observation, Outcome, Stage, Stolen, Throttled, Usage, UsageSamples,
 };

@@ -1,5 +1,6 @@
 //! The folder of one run, and the only code that reads and writes its records.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::{Environment, Ledger, Measurement, Outcome, Study, StudyError};
+use crate::{Environment, Held, Ledger, Measurement, Outcome, Study, StudyError};
 
 /// A folder that holds a run.
 #[derive(Debug, Clone)]
@@ -47,6 +48,14 @@ pub enum RunError {
         /// What is wrong with it.
         cause: StudyError,
     },
+    /// Another process writes to the run.
+    #[error("`{path}` is in use by {held}: wait until it ends, or name another folder with --out")]
+    InUse {
+        /// The run's folder.
+        path: PathBuf,
+        /// Who uses it.
+        held: Held,
+    },
     /// The folder is no run.
     #[error("`{0}` holds no run: it has no study.toml")]
     NoRun(PathBuf),
@@ -58,29 +67,32 @@ pub enum RunError {
 }
 
 impl RunFolder {
-    /// Makes a new, empty run; the folder may exist if it is empty.
+    pub(crate) fn at(path: &Path) -> RunFolder {
+        RunFolder { path: path.into() }
+    }
+
+    /// Makes a new, empty run; the folder may exist if it is empty. Who measures into it takes a [`Claim`](crate::Claim) instead.
     pub fn create(path: &Path) -> Result<RunFolder, RunError> {
-        RunFolder::check_vacant(path)?;
-        let run = RunFolder { path: path.into() };
-        std::fs::create_dir_all(run.graphs()).map_err(|cause| run.io("create", path, cause))?;
+        let run = RunFolder::at(path);
+        std::fs::create_dir_all(path).map_err(|cause| run.io("create", path, cause))?;
+        if !run.names()?.is_empty() {
+            return Err(RunError::Occupied(path.into()));
+        }
+        let graphs = run.graphs();
+        std::fs::create_dir_all(&graphs).map_err(|cause| run.io("create", &graphs, cause))?;
         Ok(run)
     }
 
-    /// Makes sure that [`create`](RunFolder::create) would not write over anything. Writes nothing.
-    pub fn check_vacant(path: &Path) -> Result<(), RunError> {
-        if !path.exists() {
-            return Ok(());
-        }
-        let io = |cause| RunError::Io { verb: "open", path: path.into(), cause };
-        match path.read_dir().map_err(io)?.next() {
-            Some(_) => Err(RunError::Occupied(path.into())),
-            None => Ok(()),
-        }
+    /// What lies in the folder.
+    pub(crate) fn names(&self) -> Result<Vec<OsString>, RunError> {
+        let io = |cause| self.io("open", &self.path, cause);
+        let entries = self.path.read_dir().map_err(io)?;
+        entries.map(|entry| Ok(entry.map_err(io)?.file_name())).collect()
     }
 
     /// Opens a run that exists.
     pub fn open(path: &Path) -> Result<RunFolder, RunError> {
-        let run = RunFolder { path: path.into() };
+        let run = RunFolder::at(path);
         if run.study_path().is_file() { Ok(run) } else { Err(RunError::NoRun(path.into())) }
     }
 
@@ -148,9 +160,11 @@ impl RunFolder {
         }
     }
 
-    /// Writes a file of the run, whole or not at all: it is written aside and moved into place.
+    /// Writes a file of the run, whole or not at all: it is written aside and moved into place. Aside of each process there is another
+    /// place, for a report may be derived while its run goes on.
     pub fn write(&self, name: &str, content: &[u8]) -> Result<(), RunError> {
-        let (path, aside) = (self.path.join(name), self.path.join(format!("{name}.part")));
+        let aside = format!("{name}.{}.part", std::process::id());
+        let (path, aside) = (self.path.join(name), self.path.join(aside));
         std::fs::write(&aside, content).map_err(|cause| self.io("write", &aside, cause))?;
         std::fs::rename(&aside, &path).map_err(|cause| self.io("write", &path, cause))
     }
@@ -210,7 +224,7 @@ impl RunFolder {
         }
     }
 
-    fn io(&self, verb: &'static str, path: &Path, cause: std::io::Error) -> RunError {
+    pub(crate) fn io(&self, verb: &'static str, path: &Path, cause: std::io::Error) -> RunError {
         RunError::Io { verb, path: path.into(), cause }
     }
 }

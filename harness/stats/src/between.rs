@@ -11,8 +11,11 @@ use crate::{Estimate, mann_whitney};
 pub struct Between {
     /// The ratio `after / before` of the two medians, with its 95 % interval; its `iterations` are those of the shorter run.
     pub ratio: Estimate,
-    /// Two-sided p of Mann and Whitney's test.
+    /// Two-sided p of Mann and Whitney's test; of merged samples, of the resampled ratio.
     pub p: f64,
+    /// The smallest p that as many values as there are could give, however much they differed; 0 of merged samples, where there is no such
+    /// bound.
+    pub smallest_p: f64,
 }
 
 /// The resamples of two runs, drawn independently of each other.
@@ -34,15 +37,14 @@ impl Between {
         Between::with(before, after, &TwoTables::new(seed))
     }
 
-    /// The smallest p that runs of so many iterations can give, however much they differ.
-    pub fn smallest_p(before: usize, after: usize) -> f64 {
-        mann_whitney::smallest_p(before, after)
-    }
-
     pub(crate) fn with(before: &[f64], after: &[f64], tables: &TwoTables) -> Option<Between> {
         let divided = ratio(&figure(after, &tables.after)?, &figure(before, &tables.before)?);
         let ratio = divided.estimate(before.len().min(after.len()))?;
-        Some(Between { ratio, p: mann_whitney::p_two_sided(before, after) })
+        Some(Between {
+            ratio,
+            p: mann_whitney::p_two_sided(before, after),
+            smallest_p: mann_whitney::smallest_p(before.len(), after.len()),
+        })
     }
 }
 

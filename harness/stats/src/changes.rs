@@ -247,7 +247,7 @@ impl Pair<'_> {
         let p = normal_p(divided.value.ln(), &divided.resampled);
         let estimate: Option<Estimate> =
             divided.estimate(self.then.own.completed.len().min(self.now.own.completed.len()));
-        Ok(estimate.map(|ratio| (before.value, after.value, Between { ratio, p })))
+        Ok(estimate.map(|ratio| (before.value, after.value, Between { ratio, p, smallest_p: 0.0 })))
     }
 }
 

@@ -13,6 +13,10 @@ pub struct Context {
     pub clocks: Option<ClockCheck>,
     /// The server that distances are measured from.
     pub baseline: Option<String>,
+    /// How many executions are planned in each iteration, where that was recorded.
+    pub per_iteration: Option<usize>,
+    /// Whether the run goes on while its records are summed up.
+    pub in_progress: bool,
 }
 
 impl Context {
@@ -23,6 +27,8 @@ impl Context {
             ceilings: environment.ceilings.clone(),
             clocks: environment.clocks,
             baseline: environment.baseline.clone(),
+            per_iteration: environment.executions_per_iteration,
+            in_progress: false,
         }
     }
 

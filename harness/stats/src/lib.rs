@@ -12,6 +12,8 @@
 //! It is [`Summary`], a key a field, with the names of enumerations in snake case: the metric [`Metric::DeliveryCleanedP99`] is
 //! `delivery_cleaned_p99`.
 //!
+//! - `whole_iterations`: how many of the `iterations` were executed whole; absent where all were. `in_progress`: `true` where the run was
+//!   not over when it was summed up; else absent.
 //! - `cells`: each with its `cell`, `completed`, `failures`, counts of messages, `estimates` by metric
 //!   (`{"estimate", "low", "high", "iterations"}`), the metrics that are of `merged` samples, those that are told by `blocks` with
 //!   the iterations of a block, its `audits`
@@ -38,6 +40,7 @@ mod capacity;
 mod changes;
 mod compare;
 mod context;
+mod coverage;
 mod doubt;
 mod effect;
 mod executions;
@@ -75,6 +78,7 @@ pub use capacity::Searches;
 pub use changes::{Change, Changes, Side};
 pub use compare::FAMILY_ERROR;
 pub use context::Context;
+pub use coverage::whole_iterations;
 pub use doubt::{CLIENT_BUSY, CLIENT_HEADROOM, Doubt, SERVER_BUSY};
 pub use knee::{KNEE_FACTOR, Knee};
 pub use lanes::{Distance, LaneStep};

@@ -18,7 +18,7 @@ use crate::resample::Tables;
 use crate::values::{Values, block_length};
 use crate::{
     CellSummary, Context, Estimate, Metric, Searches, Series, StolenShares, Summary, audit, compare, felt,
-    knee, lanes, memory, usage,
+    knee, lanes, memory, usage, whole_iterations,
 };
 
 /// Why measurements cannot be summed up.
@@ -89,6 +89,9 @@ impl Summary {
         Ok(Summary {
             study: study.name.clone(),
             iterations: study.iterations,
+            whole_iterations: Some(whole_iterations(measurements, context.per_iteration))
+                .filter(|&whole| whole < study.iterations),
+            in_progress: context.in_progress,
             cells,
             comparisons,
             floors,

@@ -197,6 +197,12 @@ pub struct Summary {
     pub study: String,
     /// Iterations planned.
     pub iterations: u32,
+    /// Iterations that were executed whole, where they are fewer than planned: the run was interrupted, or is in progress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole_iterations: Option<u32>,
+    /// Whether the run went on while this was summed up.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub in_progress: bool,
     /// The cells, in the order of the study, controls included.
     pub cells: Vec<CellSummary>,
     /// Comparisons of each pair of servers in each question, on the metrics that decide it. No control is among them.

@@ -6,6 +6,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{ExitCode, abort, exit};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,7 +25,9 @@ const MIDDLE: u64 = 20;
 const SATURATES_PER_S: f64 = 50_000.0;
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
+    // A path need not be text; all else is.
+    let args: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words[..] {
         ["version", ..] => println!("fake 1.0"),
@@ -110,7 +113,10 @@ fn measure(mode: &str, words: &[&str]) {
     let ns = |name: &str| Duration::from_nanos(flag(words, name).parse().expect("nanoseconds"));
     match mode {
         "dies" => abort(),
+        // From the sixth of its launches on.
+        "dies-late" if launches() >= 5 => abort(),
         "hangs" => wait_for_end(),
+        "hangs-once" if launches() == 1 => wait_for_end(),
         "babbles" => return println!("not a reply"),
         _ => {}
     }
@@ -138,16 +144,23 @@ fn measure(mode: &str, words: &[&str]) {
     let window = if mode == "saturates" { Duration::ZERO } else { ns("--window-ns") };
     let reply = match exchange(flag(words, "--server"), window, ns("--stall-ns")) {
         Ok(count) => {
-            if let Some(path) = maybe(words, "--samples") {
-                write_samples(path.as_ref(), &SAMPLES).expect("a folder for samples");
+            match samples().map(|path| write_samples(&path, &SAMPLES).map_err(|cause| cause.to_string())) {
+                Some(Err(reason)) => Reply::Broken { stage: Stage::Audit, reason },
+                _ => completed(count),
             }
-            completed(count)
         }
+        // A client that notices, and never tells.
+        Err(_) if mode == "patient" => return wait_for_end(),
         // A client that does not notice what its server does.
         Err(_) if mode == "oblivious" => completed(MIDDLE),
         Err(reason) => Reply::Failed { stage: Stage::Measure, reason },
     };
     println!("{}", serde_json::to_string(&reply).expect("plain data"));
+}
+
+/// Where the samples go.
+fn samples() -> Option<PathBuf> {
+    std::env::args_os().skip_while(|word| word != "--samples").nth(1).map(PathBuf::from)
 }
 
 /// What a client leaves of a window: a message with a kernel timestamp, and one without.
@@ -200,12 +213,18 @@ fn hiccups_over(threshold_ns: &str) -> Hiccups {
     Hiccups { threshold_ns: threshold_ns.parse().expect("nanoseconds"), ..Hiccups::default() }
 }
 
-/// Whether this is one of the launches, counted from 0, that `slow.txt` lists: both files are in the project's folder.
-fn is_slow_launch() -> bool {
+/// How many clients were launched before this one: a file in the project's folder counts them.
+fn launches() -> usize {
     let before = std::fs::read("launches").unwrap_or_default();
     std::fs::write("launches", [&before[..], b"x"].concat()).expect("a writable folder");
+    before.len()
+}
+
+/// Whether this is one of the launches, counted from 0, that `slow.txt` lists: it is in the project's folder too.
+fn is_slow_launch() -> bool {
+    let launch = launches().to_string();
     let slow = std::fs::read_to_string("slow.txt").unwrap_or_default();
-    slow.lines().any(|line| line == before.len().to_string())
+    slow.lines().any(|line| line == launch)
 }
 
 /// Lines to and fro for the length of the window, and beyond the middle.

@@ -1,6 +1,7 @@
 //! Keeping the server's core awake, where a cell wants it so: a process of the lowest scheduling class spins on it, and
 //! deep sleep is forbidden where this system lets us.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -39,19 +40,21 @@ impl Waker {
             "failed to make a folder for the gaps of the server's core: set TMPDIR to one that is writable",
         )?;
         let gaps = folder.path().join("gaps");
-        let spinner = watch.with([
-            "idle".to_owned(),
-            format!("--core={core}"),
-            format!("--gaps={}", gaps.display()),
-            format!("--threshold-ns={threshold_ns}"),
-        ]);
+        let spinner = watch
+            .with(["idle".to_owned(), format!("--core={core}"), format!("--threshold-ns={threshold_ns}")])
+            .with([OsStr::new("--gaps"), gaps.as_os_str()]);
         Ok(Waker { spinner, core, gaps, _folder: folder })
     }
 
     /// Starts to keep the core awake, and returns when it is.
     pub(crate) fn wake(&self, interrupt: &mut Interrupt) -> Result<Awake, Stop> {
         let mut spinner = start(&self.spinner, Some(self.core))?;
-        ready_line(&mut spinner, "spinner that keeps the server's core awake", interrupt)?;
+        ready_line(&mut spinner, "spinner that keeps the server's core awake", interrupt).map_err(
+            |stop| match stop {
+                Stop::Failed { reason, .. } => Stop::broken(reason),
+                stop => stop,
+            },
+        )?;
         // Where it cannot be had the spinner does alone: only deeper states than the kernel's own idle loop are at stake.
         let no_deep_sleep = system::forbid_deep_sleep().ok();
         Ok(Awake { spinner, gaps: self.gaps.clone(), _no_deep_sleep: no_deep_sleep })

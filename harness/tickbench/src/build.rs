@@ -158,7 +158,8 @@ impl<'a> Builder<'a> {
         let main = files.first().with_context(|| {
             format!(
                 "{}: its build left no `{}`: check build and run in the manifest",
-                recipe.name, recipe.run.argv[0]
+                recipe.name,
+                recipe.run.argv[0].display()
             )
         })?;
         let hashes = files.iter().map(|file| sha256(file)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -167,11 +168,11 @@ impl<'a> Builder<'a> {
             language: recipe.language.clone(),
             version: self.version(recipe)?,
             build: self.as_typed(&recipe.build),
-            binary: self.below(main),
+            binary: self.below(main).display().to_string(),
             sha256: hashes.first().cloned(),
             coalesces: false,
         };
-        let fingerprint = hexadecimal(&Sha256::digest([hashes, recipe.run.argv.clone()].concat().join("\n")));
+        let fingerprint = hexadecimal(&Sha256::digest([hashes, vec![recipe.run.line()]].concat().join("\n")));
         Ok(Built { run: recipe.run.clone(), build: recipe.build.clone(), record, fingerprint })
     }
 
@@ -185,9 +186,7 @@ impl<'a> Builder<'a> {
         let far = Instant::now() + Duration::from_secs(24 * 3600);
         while process.out.is_open() || process.err.is_open() {
             wait(&mut [&mut process.out, &mut process.err], far, Some(self.interrupt))?;
-            if self.interrupt.wants_end() {
-                bail!("interrupted while {name} was being built: nothing was measured yet");
-            }
+            self.interrupt.check(format_args!(" while {name} was being built: nothing was measured yet"))?;
             if let Some(line) = process.err.last_lines(1).first() {
                 self.progress.building(name, line);
             }
@@ -242,12 +241,17 @@ impl<'a> Builder<'a> {
 
     /// A command with the paths of this machine taken out.
     fn as_typed(&self, command: &Program) -> String {
-        command.argv.iter().map(|word| quoted(&self.below(Path::new(word)))).collect::<Vec<_>>().join(" ")
+        command
+            .argv
+            .iter()
+            .map(|word| quoted(self.below(Path::new(word)).as_os_str()))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
-    fn below(&self, path: &Path) -> String {
+    fn below<'p>(&self, path: &'p Path) -> &'p Path {
         let short = path.strip_prefix(&self.target).or_else(|_| path.strip_prefix(self.root.path()));
-        short.unwrap_or(path).to_string_lossy().into_owned()
+        short.unwrap_or(path)
     }
 }
 

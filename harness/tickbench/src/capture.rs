@@ -13,9 +13,10 @@ use tickbench_protocol::CapturedMessage;
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Error, Message, WebSocket};
 
-use crate::Ended;
 use crate::cli::CaptureArgs;
+use crate::exit::ExitStatus;
 use crate::interrupt::Interrupt;
+use crate::out;
 
 /// How often a quiet connection is left to look at the time and at signals.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -29,7 +30,7 @@ enum End {
 }
 
 /// Records until the count, the duration, a signal or the end of the connection.
-pub(crate) fn capture(args: &CaptureArgs) -> anyhow::Result<Ended> {
+pub(crate) fn capture(args: &CaptureArgs) -> anyhow::Result<ExitStatus> {
     let mut interrupt = Interrupt::install()?;
     let out = args.out.display();
     ensure!(!args.out.exists(), "failed to create `{out}`: it exists; name a new file with --out");
@@ -42,12 +43,14 @@ pub(crate) fn capture(args: &CaptureArgs) -> anyhow::Result<Ended> {
         End::Closed => "; the server closed the connection".into(),
         End::Broken(cause) => format!("; the connection broke: {cause}"),
     };
-    println!("{count} messages in `{out}`{why}");
+    out::line(format_args!("{count} messages in `{out}`{why}"));
     if count < 2 {
-        println!("a replay needs at least two messages: does the server want a subscription first (--send)?");
-        return Ok(Ended::Wanting);
+        out::line(
+            "a replay needs at least two messages: does the server want a subscription first (--send)?",
+        );
+        return Ok(ExitStatus::Undecided);
     }
-    Ok(Ended::Fine)
+    Ok(ExitStatus::Success)
 }
 
 fn connect(args: &CaptureArgs) -> anyhow::Result<WebSocket<MaybeTlsStream<TcpStream>>> {

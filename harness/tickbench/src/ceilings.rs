@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::Context as _;
 use tickbench_record::{
     Arrival, Ceiling, Cell, Client, ClientCeiling, Cores, Disturbance, Encoding, Flush, Job, Request,
     ScenarioKind, Wait,
@@ -65,11 +65,13 @@ impl Flood<'_> {
             progress.now(&format!("measuring the ceiling of the {client} client ({encoding}, {wait})"));
             match self.measure(setting, interrupt) {
                 Ok(ceiling) => ceilings.push(ClientCeiling { client, ceiling }),
-                Err(Stop::Interrupted) => bail!("interrupted: nothing was measured yet"),
-                Err(Stop::Failed { reason, .. }) => warnings.push(unknown(setting, &reason)),
+                Err(Stop::Interrupted(interrupted)) => return Err(interrupted.into()),
+                Err(Stop::Failed { reason, .. } | Stop::Overdue(reason)) => {
+                    warnings.push(unknown(setting, &reason))
+                }
                 Err(Stop::Broken(cause)) => warnings.push(unknown(setting, &format!("{cause:#}"))),
             }
-            ensure!(!interrupt.wants_end(), "interrupted: nothing was measured yet");
+            interrupt.check(": nothing was measured yet")?;
         }
         Ok((ceilings, warnings))
     }

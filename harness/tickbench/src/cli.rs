@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,11 +7,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::Ended;
 use crate::capacity::CapacityArgs;
 use crate::compare::Gate;
-use crate::cores::CorePair;
+use crate::cores::CoreArgs;
+use crate::exit::ExitStatus;
 use crate::export::Format;
+use crate::out;
 use crate::parity::ParityArgs;
 use crate::resolution::ResolutionArgs;
 use crate::selftest::SelftestArgs;
@@ -113,9 +113,8 @@ pub(crate) struct RunArgs {
     /// Complete an interrupted run.
     #[arg(long, value_name = "DIR")]
     pub(crate) resume: Option<PathBuf>,
-    /// The cores of server and client.
-    #[arg(long, value_name = "S,C")]
-    pub(crate) cores: Option<CorePair>,
+    #[command(flatten)]
+    pub(crate) cores: CoreArgs,
     /// Replay this capture in every scenario of ticks.
     #[arg(long, value_name = "CAPTURE")]
     pub(crate) feed: Option<PathBuf>,
@@ -201,9 +200,8 @@ pub(crate) struct ControlArgs {
     /// The folder of the run; else `runs/` and the time.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// The cores of server and client.
-    #[arg(long, value_name = "S,C")]
-    pub(crate) cores: Option<CorePair>,
+    #[command(flatten)]
+    pub(crate) cores: CoreArgs,
     /// Seed of order, feed and intervals; else the study's, else drawn.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub(crate) seed: Option<u64>,
@@ -215,9 +213,8 @@ pub(crate) struct ControlArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PreflightArgs {
-    /// The cores to look at; else up to eight, of which the quieter two are chosen.
-    #[arg(long, value_name = "S,C")]
-    pub(crate) cores: Option<CorePair>,
+    #[command(flatten)]
+    pub(crate) cores: CoreArgs,
 }
 
 #[derive(Debug, Args)]
@@ -270,21 +267,21 @@ impl std::fmt::Display for Loopback {
     }
 }
 
-pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<Ended> {
+pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitStatus> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "tickbench", &mut script);
     print(&script)
 }
 
-pub(crate) fn man() -> anyhow::Result<Ended> {
+pub(crate) fn man() -> anyhow::Result<ExitStatus> {
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut page).context("failed to write the man page")?;
     print(&page)
 }
 
-fn print(bytes: &[u8]) -> anyhow::Result<Ended> {
-    std::io::stdout().write_all(bytes).context("failed to write to standard output")?;
-    Ok(Ended::Fine)
+fn print(page: &[u8]) -> anyhow::Result<ExitStatus> {
+    out::text(String::from_utf8_lossy(page));
+    Ok(ExitStatus::Success)
 }
 
 #[cfg(test)]

@@ -3,28 +3,36 @@
 use tickbench_record::{CONTROL, Study};
 use tickbench_stats::{Floor, Verdict};
 
-use crate::Ended;
 use crate::cli::{ControlArgs, RunArgs};
+use crate::exit::ExitStatus;
 use crate::manifest::{Manifest, plain};
 use crate::root::Root;
-use crate::{derive, run};
+use crate::state::Ended;
+use crate::{derive, out, run};
 
 /// Runs a study with one server and its control, and prints what this machine can tell apart.
-pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<Ended> {
-    let Some(folder) = run::keep_run(root, &args.of_run())? else { return Ok(Ended::Wanting) };
+pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<ExitStatus> {
+    let Ended { folder, status } = run::run_study(root, &args.of_run())?;
+    let Some(folder) = folder else { return Ok(status) };
     let summary = derive::summary(&folder)?;
     let floors = &summary.floors;
-    print!("\n{}", shown(floors));
+    out::text(format_args!("\n{}", shown(floors)));
     let alarms = floors.iter().filter(|one| one.verdict != Verdict::NoDifference).count();
     match (floors.len(), alarms) {
-        (0, _) => println!("nothing could be compared: too few iterations completed, or too few samples"),
-        (all, 0) => println!("no difference in {all} comparisons of the server with itself, as it should be"),
-        (all, _) => println!(
+        (0, _) => out::line("nothing could be compared: too few iterations completed, or too few samples"),
+        (all, 0) => out::line(format_args!(
+            "no difference in {all} comparisons of the server with itself, as it should be"
+        )),
+        (all, _) => out::line(format_args!(
             "{alarms} of {all} comparisons call the server different from itself: do not trust verdicts of this machine as it \
              is now; `tickbench preflight` says what to do about it"
-        ),
+        )),
     }
-    Ok(if floors.is_empty() || alarms > 0 { Ended::Wanting } else { Ended::Fine })
+    Ok(status.and(match (floors.len(), alarms) {
+        (0, _) => ExitStatus::Undecided,
+        (_, 0) => ExitStatus::Success,
+        _ => ExitStatus::CheckFailed,
+    }))
 }
 
 impl ControlArgs {

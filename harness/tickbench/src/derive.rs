@@ -8,7 +8,8 @@ use tickbench_record::RunFolder;
 use tickbench_report::Figure;
 use tickbench_stats::{Context, Summary};
 
-use crate::Ended;
+use crate::exit::ExitStatus;
+use crate::out;
 
 const REPORT: &str = "REPORT.md";
 
@@ -16,18 +17,30 @@ const REPORT: &str = "REPORT.md";
 const ANSWER_LINES: usize = 12;
 
 /// `tickbench report DIR`.
-pub(crate) fn command(path: &Path) -> anyhow::Result<Ended> {
+pub(crate) fn command(path: &Path) -> anyhow::Result<ExitStatus> {
     let folder = RunFolder::open(path)?;
-    print_answer(&derive(&folder)?);
-    println!("{}", path.join(REPORT).display());
-    Ok(Ended::Fine)
+    print_answer(&derive(&folder, note_progress(&folder))?);
+    out::line(path.join(REPORT).display());
+    Ok(ExitStatus::Success)
+}
+
+/// Whether another process measures into the run now; says so.
+pub(crate) fn note_progress(folder: &RunFolder) -> bool {
+    let held = folder.in_use();
+    if let Some(held) = &held {
+        let path = folder.path().display();
+        out::note(format_args!(
+            "note: `{path}` is in progress: what it holds by now is read; it is written by {held}"
+        ));
+    }
+    held.is_some()
 }
 
 /// Writes `summary.json`, `graphs/*.svg` and `REPORT.md`. Returns the report's text.
-pub(crate) fn derive(folder: &RunFolder) -> anyhow::Result<String> {
+pub(crate) fn derive(folder: &RunFolder, in_progress: bool) -> anyhow::Result<String> {
     let study = folder.study()?;
     let environment = folder.environment()?;
-    let summary = summary(folder)?;
+    let summary = summarized(folder, in_progress)?;
     folder.write_json("summary.json", &summary)?;
     let charts = tickbench_graphs::charts(&summary, Options { baseline: environment.baseline.as_deref() })?;
     std::fs::create_dir_all(folder.graphs())
@@ -44,7 +57,11 @@ pub(crate) fn derive(folder: &RunFolder) -> anyhow::Result<String> {
 
 /// What a run comes to.
 pub(crate) fn summary(folder: &RunFolder) -> anyhow::Result<Summary> {
-    let context = Context::of(&folder.environment()?);
+    summarized(folder, false)
+}
+
+fn summarized(folder: &RunFolder, in_progress: bool) -> anyhow::Result<Summary> {
+    let context = Context { in_progress, ..Context::of(&folder.environment()?) };
     Ok(Summary::of(&folder.study()?, &folder.measurements()?, &context)?)
 }
 
@@ -82,6 +99,6 @@ fn section(chart: &Chart) -> tickbench_report::Section {
 pub(crate) fn print_answer(report: &str) {
     let is_prose = |line: &&str| !["|", "## ", "<"].iter().any(|start| line.starts_with(start));
     for line in report.lines().take_while(is_prose).take(ANSWER_LINES) {
-        println!("{line}");
+        out::line(line);
     }
 }

@@ -42,12 +42,22 @@ pub(crate) struct Rig<'a> {
     pub(crate) samples: Option<&'a RunFolder>,
 }
 
-/// Executes a cell once; `None` where the user ended it. A failure of server or client is a measurement too.
+/// What came of an execution.
+pub(crate) enum Executed {
+    /// Figures, or a failure of the server.
+    Measured(Measurement),
+    /// A failure: the client outlived its deadline while its server ran. Whose doing that was is not known.
+    Overdue(Measurement),
+    /// Nothing: the user ended it.
+    Interrupted,
+}
+
+/// Executes a cell once. A failure of the server is a measurement too; what the client, the harness or the machine fails in is an error.
 pub(crate) fn execute(
     rig: &Rig<'_>,
     execution: &Execution,
     interrupt: &mut Interrupt,
-) -> anyhow::Result<Option<Measurement>> {
+) -> anyhow::Result<Executed> {
     execute_under(rig, execution, interrupt, &mut |_| {})
 }
 
@@ -57,18 +67,25 @@ pub(crate) fn execute_under(
     execution: &Execution,
     interrupt: &mut Interrupt,
     act: &mut dyn FnMut(u32),
-) -> anyhow::Result<Option<Measurement>> {
+) -> anyhow::Result<Executed> {
     let (began, clock) = (Instant::now(), SystemTime::now());
     let before = stolen(rig.cores);
+    let failed = |stage, reason| (Outcome::Failed { stage, reason }, None);
+    let mut kind: fn(Measurement) -> Executed = Executed::Measured;
     let (outcome, observation) = match attempt(rig, execution, interrupt, act) {
         Ok(observation) => (Outcome::Completed, Some(observation)),
-        Err(Stop::Failed { stage, reason }) => (Outcome::Failed { stage, reason }, None),
-        Err(Stop::Interrupted) => return Ok(None),
+        Err(Stop::Failed { stage, reason }) => failed(stage, reason),
+        Err(Stop::Overdue(reason)) => {
+            kind = Executed::Overdue;
+            failed(Stage::Measure, reason)
+        }
+        Err(Stop::Interrupted(_)) => return Ok(Executed::Interrupted),
         Err(Stop::Broken(cause)) => {
-            return Err(cause.context(format!("failed to execute {}", execution.cell)));
+            let iteration = execution.iteration + 1;
+            return Err(cause.context(format!("failed to execute iteration {iteration}, {}", execution.cell)));
         }
     };
-    Ok(Some(Measurement {
+    Ok(kind(Measurement {
         iteration: execution.iteration,
         position: execution.position,
         started_at_s: clock.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
@@ -163,9 +180,8 @@ impl Rig<'_> {
         if cell.idle == Idle::Sleep {
             return Ok(None);
         }
-        let unable = |reason: &String| {
-            Stop::failed(Stage::Launch, format!("the server's core cannot be kept awake: {reason}"))
-        };
+        let unable =
+            |reason: &String| Stop::broken(format!("the server's core cannot be kept awake: {reason}"));
         self.waker.as_ref().map_err(unable)?.wake(interrupt).map(Some)
     }
 }
@@ -205,7 +221,8 @@ fn request(study: &Study, scenario: &Scenario, cell: &Cell, iteration: u32, live
     }
 }
 
-/// Lets a client measure the server. Returns what it saw, and the client, which may still be saying goodbye.
+/// Lets a client measure the server. Returns what it saw, and the client, which may still be saying goodbye. A client that cannot be
+/// started, ends without a reply or says that it cannot do its part is no failure of the server.
 pub(crate) fn measure(
     instrument: &Instrument,
     request: &Request,
@@ -225,7 +242,7 @@ pub(crate) fn measure(
             let end = client.wait_end(Instant::now() + END_DEADLINE)?;
             let what = end.map_or("closed its standard output".into(), describe);
             let words = last_words(&client);
-            return Err(Stop::failed(Stage::Measure, format!("the client {what} without a reply{words}")));
+            return Err(Stop::broken(format!("the client {what} without a reply{words}")));
         }
         if !server_ended && live.process.status().is_some() {
             server_ended = true;
@@ -235,22 +252,36 @@ pub(crate) fn measure(
         let mut outputs = [&mut client.out, &mut client.err, &mut server.out, &mut server.err];
         let in_time = wait(&mut outputs, deadline, Some(interrupt))?;
         server.out.clear();
-        if interrupt.wants_end_at_once() {
-            return Err(Stop::Interrupted);
-        }
+        interrupt.check_at_once()?;
         if !in_time && Instant::now() >= deadline {
-            let reason = if server_ended { "the server died, and" } else { "when its time was over," };
-            let words = last_words(&client);
-            return Err(Stop::failed(Stage::Measure, format!("{reason} the client had not replied{words}")));
+            return Err(without_reply(server_ended, live, &client));
         }
     };
     match serde_json::from_str(&line) {
         Ok(Reply::Completed(observation)) => Ok((*observation, client)),
         Ok(Reply::Failed { stage, reason }) => Err(Stop::Failed { stage, reason }),
+        Ok(Reply::Broken { stage, reason }) => {
+            Err(Stop::broken(format!("the client could not do its part, at {stage}: {reason}")))
+        }
         Err(cause) => {
             let start: String = line.chars().take(80).collect();
-            Err(Stop::failed(Stage::Measure, format!("the client printed no reply but {start:?} ({cause})")))
+            Err(Stop::broken(format!("the client printed no reply but {start:?} ({cause})")))
         }
+    }
+}
+
+/// What to make of a client that has not replied by its deadline.
+fn without_reply(server_ended: bool, live: &LiveServer, client: &Process) -> Stop {
+    let words = last_words(client);
+    let stopped = || system::idle_state(live.process.id()).map(|state| format!("was {state}"));
+    match server_ended.then(|| "died".to_owned()).or_else(stopped) {
+        Some(what) => {
+            Stop::failed(Stage::Measure, format!("the server {what}, and the client had not replied{words}"))
+        }
+        None => Stop::Overdue(format!(
+            "the client had not replied when its time was over, though its own limits are shorter; whose doing that was is not \
+             known{words}"
+        )),
     }
 }
 

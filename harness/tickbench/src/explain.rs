@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use tickbench_record::{Cell, Scenario, Study};
 
-use crate::Ended;
 use crate::capacity::{Expected, Target};
 use crate::cli::RunArgs;
+use crate::exit::ExitStatus;
 use crate::manifest::{Manifest, Server};
 use crate::program::on_path;
 use crate::root::Root;
 use crate::run::most_connections;
-use crate::{capacity, limits, study};
+use crate::{capacity, limits, out, study};
 
 /// What an execution takes besides warm-up and window: processes to start and to end, and for each connection its handshake and
 /// its close. From the 5,400 executions of a default study on a virtual machine with two cores.
@@ -21,20 +21,20 @@ const AROUND: Duration = Duration::from_millis(18);
 const AROUND_PER_CONNECTION: Duration = Duration::from_micros(180);
 
 /// Explains a study, or refuses it as a run would.
-pub(crate) fn command(root: &Root, file: &Path) -> anyhow::Result<Ended> {
+pub(crate) fn command(root: &Root, file: &Path) -> anyhow::Result<ExitStatus> {
     let manifest = Manifest::read(root)?;
     let mut study = study::wished(&RunArgs { study: Some(file.into()), ..RunArgs::default() }, &manifest)?;
     let left_out = study::leave_out_replays(&mut study)?;
     let most = most_connections(&study);
     let limit = limits::raise_open_files(most)?;
     let cells = Cells::of(&study, &manifest);
-    print!("{}", explained(&study, &cells, most, limit));
-    left_out.iter().for_each(|what| println!("{what}"));
+    out::text(explained(&study, &cells, most, limit));
+    left_out.iter().for_each(out::line);
     if cells.planned.is_empty() {
-        eprintln!("nothing to measure: no server is left that can run a scenario of this study");
-        return Ok(Ended::Wanting);
+        out::note("nothing to measure: no server is left that can run a scenario of this study");
+        return Ok(ExitStatus::Undecided);
     }
-    Ok(Ended::Fine)
+    Ok(ExitStatus::Success)
 }
 
 /// What a study asks, and of whom.

@@ -8,7 +8,7 @@ use tickbench_record::{Client, Study};
 
 use crate::build::{Builder, Contestant, Instrument};
 use crate::cli::Loopback;
-use crate::cores::{self, CorePair};
+use crate::cores::{self, CoreArgs};
 use crate::execute::Rig;
 use crate::interrupt::Interrupt;
 use crate::manifest::Manifest;
@@ -32,13 +32,13 @@ impl Injection {
     /// Builds both, and moves the harness to its own cores.
     pub(crate) fn build(
         root: &Root,
-        cores: Option<CorePair>,
+        cores: CoreArgs,
         interrupt: &mut Interrupt,
         progress: &Progress,
     ) -> anyhow::Result<Injection> {
         let manifest = Manifest::read(root)?;
         let name = manifest.injecting()?.name.clone();
-        cores::check_wish(cores)?;
+        cores::check(cores)?;
         let mut builder = Builder::new(root, interrupt, progress)?;
         let (servers, skipped) = builder.servers(&manifest, &[name])?;
         let why = || skipped.iter().map(|skipped| skipped.reason.clone()).collect::<Vec<_>>().join("; ");

@@ -7,6 +7,7 @@ use tickbench_protocol::parse_ready_line;
 use tickbench_record::{Lane, Stage};
 
 use crate::build::Built;
+use crate::exit::Interrupted;
 use crate::interrupt::Interrupt;
 use crate::process::{Process, describe, wait};
 use crate::program::Program;
@@ -21,11 +22,13 @@ pub(crate) const END_DEADLINE: Duration = Duration::from_secs(1);
 /// Why an execution has no figures.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// It failed, and the failure is its record.
+    /// The server failed, and the failure is the execution's record.
     Failed { stage: Stage, reason: String },
+    /// The client outlived its deadline while the server ran, and nobody knows why.
+    Overdue(String),
     /// The user wants to end at once.
-    Interrupted,
-    /// The harness itself cannot go on.
+    Interrupted(Interrupted),
+    /// What is no server's doing: the client, the harness or the machine fails.
     Broken(anyhow::Error),
 }
 
@@ -35,9 +38,19 @@ impl From<std::io::Error> for Stop {
     }
 }
 
+impl From<Interrupted> for Stop {
+    fn from(interrupted: Interrupted) -> Stop {
+        Stop::Interrupted(interrupted)
+    }
+}
+
 impl Stop {
     pub(crate) fn failed(stage: Stage, reason: impl Into<String>) -> Stop {
         Stop::Failed { stage, reason: reason.into() }
+    }
+
+    pub(crate) fn broken(reason: String) -> Stop {
+        Stop::Broken(anyhow::Error::msg(reason))
     }
 }
 
@@ -78,29 +91,30 @@ impl ServerEnd {
     }
 }
 
-/// Starts a program and checks that it runs where it should.
+/// Starts a program of the harness's own, a client or what looks after cores, and checks that it runs where it should.
 pub(crate) fn start(program: &Program, core: Option<usize>) -> Result<Process, Stop> {
-    let mut process = Process::start(program, core).map_err(|cause| {
-        Stop::failed(Stage::Launch, format!("failed to start `{}`: {cause}", program.line()))
-    })?;
-    if let Some(core) = core {
-        match system::allowed_cores_of(process.id()) {
-            Ok(found) if found == [core] => {}
-            // It may have ended already; what it did says more than this.
-            Err(_) if process.status().is_some() => {}
-            Ok(found) => {
-                return Err(Stop::failed(
-                    Stage::Launch,
-                    format!("asked for core {core}, read back {found:?}"),
-                ));
-            }
-            Err(cause) => {
-                let reason = format!("failed to read the affinity of `{}` back: {cause}", program.argv[0]);
-                return Err(Stop::failed(Stage::Launch, reason));
-            }
+    let mut process = spawn(program, core)?;
+    check_core(&mut process, program, core).map_err(Stop::broken)?;
+    Ok(process)
+}
+
+/// A program that does not even start has done nothing: it is missing, or the machine has no room for it.
+fn spawn(program: &Program, core: Option<usize>) -> Result<Process, Stop> {
+    Process::start(program, core)
+        .map_err(|cause| Stop::broken(format!("failed to start `{}`: {cause}", program.line())))
+}
+
+fn check_core(process: &mut Process, program: &Program, core: Option<usize>) -> Result<(), String> {
+    let Some(core) = core else { return Ok(()) };
+    match system::allowed_cores_of(process.id()) {
+        Ok(found) if found == [core] => Ok(()),
+        // It may have ended already; what it did says more than this.
+        Err(_) if process.status().is_some() => Ok(()),
+        Ok(found) => Err(format!("asked for core {core}, read back {found:?}")),
+        Err(cause) => {
+            Err(format!("failed to read the affinity of `{}` back: {cause}", program.argv[0].display()))
         }
     }
-    Ok(process)
 }
 
 impl LiveServer {
@@ -122,7 +136,9 @@ impl LiveServer {
         core: Option<usize>,
         interrupt: &mut Interrupt,
     ) -> Result<LiveServer, Stop> {
-        let mut process = start(program, core)?;
+        let mut process = spawn(program, core)?;
+        // A server may pin itself elsewhere.
+        check_core(&mut process, program, core).map_err(|what| Stop::failed(Stage::Launch, what))?;
         let line = ready_line(&mut process, "server", interrupt)?;
         match parse_ready_line(&line) {
             Some(address) => Ok(LiveServer { process, address }),
@@ -185,9 +201,7 @@ pub(crate) fn ready_line(
             return Err(failed_launch(process, &format!("the {role} {what} before its ready line")));
         }
         let in_time = wait(&mut [&mut process.out, &mut process.err], deadline, Some(interrupt))?;
-        if interrupt.wants_end_at_once() {
-            return Err(Stop::Interrupted);
-        }
+        interrupt.check_at_once()?;
         if !in_time && Instant::now() >= deadline {
             let waited = READY_DEADLINE.as_secs();
             return Err(failed_launch(

@@ -3,29 +3,30 @@
 use anyhow::Context as _;
 use tickbench_record::Study;
 
-use crate::Ended;
+use crate::exit::ExitStatus;
 use crate::manifest::{Manifest, Server};
+use crate::out;
 use crate::program::on_path;
 use crate::root::Root;
 
-pub(crate) fn list(root: &Root) -> anyhow::Result<Ended> {
+pub(crate) fn list(root: &Root) -> anyhow::Result<ExitStatus> {
     let manifest = Manifest::read(root)?;
-    println!("Servers ({})", root.servers().display());
+    out::line(format_args!("Servers ({})", root.servers().display()));
     for server in &manifest.servers {
-        println!("  {:<14} {}", server.name, described(server));
-        println!("  {:<14} {}", "", server.why);
+        out::line(format_args!("  {:<14} {}", server.name, described(server)));
+        out::line(format_args!("  {:<14} {}", "", server.why));
     }
-    println!("\nClients ({})", root.clients().display());
+    out::line(format_args!("\nClients ({})", root.clients().display()));
     for client in &manifest.clients {
         let verifies = if client.verify.is_some() { "; verifies servers" } else { "" };
-        println!("  {:<14} {}{verifies}", client.name, client.run.join(" "));
+        out::line(format_args!("  {:<14} {}{verifies}", client.name, client.run.join(" ")));
     }
-    println!("\nStudies ({})", root.studies().display());
+    out::line(format_args!("\nStudies ({})", root.studies().display()));
     for (file, study) in studies(root)? {
         let scenarios: Vec<&str> = study.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
-        println!("  {file:<14} {} iterations: {}", study.iterations, scenarios.join(", "));
+        out::line(format_args!("  {file:<14} {} iterations: {}", study.iterations, scenarios.join(", ")));
     }
-    Ok(Ended::Fine)
+    Ok(ExitStatus::Success)
 }
 
 fn described(server: &Server) -> String {

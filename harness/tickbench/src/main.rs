@@ -4,12 +4,16 @@
 //! steps.
 //!
 //! **Invariant:** no server is known by name. The manifest says how each is built and started.
+//! **Invariant:** nothing is printed but through `out`.
 //! **Invariant:** one thread, asleep in `poll` while a client measures, so that the harness disturbs neither core.
+
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod awake;
 mod build;
 mod capacity;
 mod capture;
+mod carry_out;
 mod ceilings;
 mod cli;
 mod compare;
@@ -18,6 +22,7 @@ mod cores;
 mod derive;
 mod environment;
 mod execute;
+mod exit;
 mod explain;
 mod export;
 mod feed;
@@ -29,6 +34,7 @@ mod launch;
 mod limits;
 mod list;
 mod manifest;
+mod out;
 mod parity;
 mod plan;
 mod preflight;
@@ -41,7 +47,9 @@ mod resolution;
 mod root;
 mod run;
 mod selftest;
+mod spent;
 mod start;
+mod state;
 mod study;
 mod system;
 mod table;
@@ -51,28 +59,17 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use cli::{Cli, Command};
+use exit::ExitStatus;
 use root::Root;
 
-/// How a command ended, when it could do its work at all.
-enum Ended {
-    /// As wished.
-    Fine,
-    /// A check failed, or nothing could be measured.
-    Wanting,
-}
-
 fn main() -> ExitCode {
-    match act(Cli::parse()) {
-        Ok(Ended::Fine) => ExitCode::SUCCESS,
-        Ok(Ended::Wanting) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
-        }
-    }
+    exit::conclude(match Cli::try_parse() {
+        Ok(cli) => act(cli),
+        Err(said) => Ok(out::parsed(&said)),
+    })
 }
 
-fn act(cli: Cli) -> anyhow::Result<Ended> {
+fn act(cli: Cli) -> anyhow::Result<ExitStatus> {
     let root = || Root::find(cli.root.as_deref());
     match cli.command.unwrap_or_default() {
         Command::Run(wishes) => run::run(&root()?, &wishes),

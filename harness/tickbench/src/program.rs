@@ -1,11 +1,13 @@
 //! Commands of the manifest, with their placeholders filled in.
 
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// A command line and the folder to run it in.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
-    pub(crate) argv: Vec<String>,
+    pub(crate) argv: Vec<OsString>,
     pub(crate) folder: PathBuf,
     /// Cargo's target directory, which the command's own cargo must use too, wherever it runs.
     pub(crate) target: PathBuf,
@@ -14,14 +16,16 @@ pub(crate) struct Program {
 impl Program {
     /// Fills in `{target}`, cargo's target directory, and `{folder}`, the program's own.
     pub(crate) fn new(argv: &[String], target: &Path, folder: &Path) -> Program {
-        let fill = |word: &String| {
-            word.replace("{target}", &target.to_string_lossy()).replace("{folder}", &folder.to_string_lossy())
-        };
-        Program { argv: argv.iter().map(fill).collect(), folder: folder.into(), target: target.into() }
+        let places = [("{target}", target), ("{folder}", folder)];
+        Program {
+            argv: argv.iter().map(|word| fill(word, places)).collect(),
+            folder: folder.into(),
+            target: target.into(),
+        }
     }
 
     /// The same command with more arguments.
-    pub(crate) fn with(&self, more: impl IntoIterator<Item = impl Into<String>>) -> Program {
+    pub(crate) fn with(&self, more: impl IntoIterator<Item = impl Into<OsString>>) -> Program {
         let mut program = self.clone();
         program.argv.extend(more.into_iter().map(Into::into));
         program
@@ -36,21 +40,43 @@ impl Program {
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         self.argv
             .iter()
-            .filter(|word| word.contains('/'))
+            .filter(|word| word.as_encoded_bytes().contains(&b'/'))
             .map(|word| self.folder.join(word))
             .filter(|path| path.is_file())
             .collect()
     }
 }
 
-/// A word as a POSIX shell would take it back.
-pub(crate) fn quoted(word: &str) -> String {
+/// A word of the manifest with paths in the place of their names.
+fn fill(word: &str, places: [(&str, &Path); 2]) -> OsString {
+    let found = places.iter().filter_map(|(name, path)| Some((word.find(name)?, name.len(), path)));
+    let Some((at, length, path)) = found.min_by_key(|(at, ..)| *at) else { return word.into() };
+    let mut filled = OsString::from(&word[..at]);
+    filled.push(path);
+    filled.push(fill(&word[at + length..], places));
+    filled
+}
+
+/// A word as a shell would take it back: in the manner of POSIX, and where it is no text as `$'…'` with its bytes in hexadecimal.
+pub(crate) fn quoted(word: &OsStr) -> String {
+    let Some(word) = word.to_str() else { return escaped(word.as_encoded_bytes()) };
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%#".contains(c);
     if !word.is_empty() && word.chars().all(plain) && !word.starts_with('#') {
         word.into()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    let mut word = String::from("$'");
+    for chunk in bytes.utf8_chunks() {
+        word += &chunk.valid().replace('\\', r"\\").replace('\'', r"\'").replace('\n', r"\n");
+        chunk.invalid().iter().for_each(|byte| {
+            let _ = write!(word, r"\x{byte:02x}");
+        });
+    }
+    word + "'"
 }
 
 /// Whether PATH has a program of this name.
@@ -61,6 +87,8 @@ pub(crate) fn on_path(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt as _;
+
     use super::*;
 
     #[test]
@@ -75,5 +103,13 @@ mod tests {
         let argv = ["a".to_string(), "b c".into(), "it's".into()];
         let program = Program::new(&argv, Path::new("/t"), Path::new("/f"));
         assert_eq!(program.line(), r"a 'b c' 'it'\''s'");
+    }
+
+    #[test]
+    fn what_is_no_text_is_kept_and_shown_by_its_bytes() {
+        let target = Path::new(OsStr::from_bytes(b"/t\xff"));
+        let program = Program::new(&["{target}/it's".to_string()], target, Path::new("/f"));
+        assert_eq!(program.argv[0].as_encoded_bytes(), b"/t\xff/it's");
+        assert_eq!(program.line(), r"$'/t\xff/it\'s'");
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::out;
 use crate::plan::Execution;
 
 /// The least time between plain lines.
@@ -30,7 +31,7 @@ impl Progress {
     pub(crate) fn building(&self, name: &str, line: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(format!("building {name} ({:.0?}) {line}", bar.elapsed())),
-            None if line.is_empty() => eprintln!("building {name}"),
+            None if line.is_empty() => out::note(format_args!("building {name}")),
             None => {}
         }
     }
@@ -38,8 +39,8 @@ impl Progress {
     /// Says something that stays on the screen.
     pub(crate) fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| out::note(line)),
+            None => out::note(line),
         }
     }
 
@@ -47,7 +48,7 @@ impl Progress {
     pub(crate) fn now(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(line.to_owned()),
-            None => eprintln!("{line}"),
+            None => out::note(line),
         }
     }
 
@@ -110,7 +111,7 @@ impl Measuring {
         match &self.progress.bar {
             Some(bar) => bar.set_message(line),
             None if self.last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) => {
-                eprintln!("{line}");
+                out::note(line);
                 self.last_line = Some(Instant::now());
             }
             None => {}

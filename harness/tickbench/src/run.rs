@@ -1,75 +1,73 @@
 //! `tickbench run`: the whole pipeline.
 
 use std::net::{SocketAddr, TcpListener};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
-use tickbench_record::{
-    Environment, Measurement, Observation, Outcome, RunFolder, Scenario, SkippedServer, Spent, Study,
-};
+use tickbench_record::{Environment, RunFolder, Scenario, SkippedServer, Spent, Study};
 
-use crate::Ended;
+use crate::carry_out::carry_out;
 use crate::ceilings::Flood;
 use crate::cli::RunArgs;
-use crate::cores::{self, CorePair};
-use crate::environment;
-use crate::execute::{Rig, execute};
+use crate::cores::{self, CoreArgs};
+use crate::execute::Rig;
+use crate::exit::ExitStatus;
 use crate::interrupt::Interrupt;
 use crate::launch::Launch;
 use crate::manifest::{Manifest, plain};
 use crate::parity::Survey;
-use crate::plan::{Execution, Plan};
+use crate::plan::Plan;
 use crate::preflight::Preflight;
 use crate::programs::Programs;
-use crate::progress::{Measuring, Progress};
-use crate::quiet::{Patience, Wait};
+use crate::progress::Progress;
+use crate::quiet::Patience;
 use crate::root::Root;
-use crate::start::{Before, Start, rfc3339};
-use crate::{capacity, derive, limits};
+use crate::start::{RunOrigin, Start, rfc3339};
+use crate::state::{Ended, RunState};
+use crate::{environment, limits, out, spent};
 
 /// `tickbench run`.
-pub(crate) fn run(root: &Root, args: &RunArgs) -> anyhow::Result<Ended> {
-    Ok(if keep_run(root, args)?.is_some() { Ended::Fine } else { Ended::Wanting })
+pub(crate) fn run(root: &Root, args: &RunArgs) -> anyhow::Result<ExitStatus> {
+    Ok(run_study(root, args)?.status)
 }
 
-/// Runs a study, or what an interrupted run left of one, and writes its report. Returns its folder; `None` where nothing could be
-/// measured.
-pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<RunFolder>> {
+/// Runs a study, or what an interrupted run left of one, and writes its report.
+pub(crate) fn run_study(root: &Root, args: &RunArgs) -> anyhow::Result<Ended> {
     let mut interrupt = Interrupt::install()?;
     let manifest = Manifest::read(root)?;
-    let Start { mut study, before, left_out } = Start::read(args, root, &manifest)?;
-    let cores = before.cores(args.cores);
-    cores::check_wish(cores)?;
+    let Start { mut study, origin, left_out } = Start::read(args, root, &manifest)?;
+    let cores = origin.cores(args.cores);
+    cores::check(cores)?;
     check_listen(args.listen.0)?;
     let open_files = limits::raise_open_files(most_connections(&study))?;
     let mut spent = Spent::default();
 
     let progress = Progress::new();
     let began = Instant::now();
-    let wanted = before.servers(&study);
+    let wanted = origin.servers(&study);
     let programs = Programs::build(root, &manifest, &study, &wanted, &mut interrupt, &progress)?;
-    before.check_same_programs(&programs.servers, &programs.clients)?;
-    spent.building_ns = nanoseconds(began);
+    origin.check_same_programs(&programs.servers, &programs.clients)?;
+    spent.building_ns = spent::since(began);
 
     let began = Instant::now();
     let programs = programs.verify(&study, args.listen.0, &mut interrupt, &progress)?;
     if programs.cells(&study).is_empty() {
         explain_nothing_to_do(&programs.skipped);
-        return Ok(None);
+        return Ok(Ended { folder: None, status: ExitStatus::Undecided });
     }
-    let mut found = look_before(&before, cores, &mut study, &programs, &mut interrupt, &progress)?;
+    let mut found = run_preflight(&origin, cores, &mut study, &programs, &mut interrupt, &progress)?;
     let patience = Patience::new(args.wait_for_quiet, programs.watch.as_ref(), &found.placement.cores)?;
     found.warnings.extend(left_out);
-    spent.verifying_ns = nanoseconds(began);
+    spent.verifying_ns = spent::since(began);
 
     let plan = Plan::new(&study, programs.cells(&study));
-    let subject = Subject { root, found: &found, programs: &programs, open_files, manifest: &manifest };
-    let mut kept = subject.keep(before, &study, spent)?;
+    let records = RunRecords { root, found: &found, programs: &programs, open_files, manifest: &manifest };
+    let mut state = records.begin(origin, &study, &plan, spent)?;
     found.placement.move_harness()?;
-    kept.environment.warnings.iter().for_each(|warning| progress.say(&format!("note: {warning}")));
-    let samples = samples_of(&kept.folder, args.samples)?;
-    if !args.no_parity && kept.folder.ledger()?.is_none() {
-        subject.look_at_parity(&study, args.listen.0, &kept.folder, &mut interrupt, &progress)?;
+    state.environment.warnings.iter().for_each(|warning| progress.say(&format!("note: {warning}")));
+    let samples = samples_of(&state.folder, args.samples)?;
+    if !args.no_parity && state.folder.ledger()?.is_none() {
+        records.look_at_parity(&study, args.listen.0, &state.folder, &mut interrupt, &progress)?;
     }
     let rig = Rig {
         study: &study,
@@ -81,24 +79,22 @@ pub(crate) fn keep_run(root: &Root, args: &RunArgs) -> anyhow::Result<Option<Run
         waker: &found.waker,
         samples: samples.as_ref(),
     };
-    let progress = carry_out(&rig, &plan, patience, &mut kept, &mut interrupt, progress)?;
-    progress.end();
-    kept.folder.write_environment(&kept.environment)?;
-    conclude(kept)
+    carry_out(&rig, &plan, patience, &mut state, &mut interrupt, progress)?.end();
+    state.conclude(study.iterations, &interrupt)
 }
 
 /// What is found out before the first execution; an interrupted run found it out when it began. Where nothing can keep the server's
 /// core awake, the study is changed to let it sleep.
-fn look_before(
-    before: &Before,
-    cores: Option<CorePair>,
+fn run_preflight(
+    origin: &RunOrigin,
+    cores: CoreArgs,
     study: &mut Study,
     programs: &Programs,
     interrupt: &mut Interrupt,
     progress: &Progress,
 ) -> anyhow::Result<Preflight> {
     let watch = programs.watch.as_ref();
-    if let Some(recorded) = before.environment() {
+    if let Some(recorded) = origin.environment() {
         return Preflight::recorded(recorded, cores, watch);
     }
     let mut found = Preflight::look(cores, watch, interrupt, progress)?;
@@ -131,14 +127,14 @@ fn check_listen(listen: SocketAddr) -> anyhow::Result<()> {
 }
 
 fn explain_nothing_to_do(skipped: &[SkippedServer]) {
-    eprintln!("nothing to measure: no server is left that can run a scenario of this study");
+    out::note("nothing to measure: no server is left that can run a scenario of this study");
     for SkippedServer { name, reason } in skipped {
-        eprintln!("  {name}: {reason}");
+        out::note(format_args!("  {name}: {reason}"));
     }
 }
 
 /// What the records of a run are made of.
-struct Subject<'a> {
+struct RunRecords<'a> {
     root: &'a Root,
     found: &'a Preflight,
     programs: &'a Programs,
@@ -146,37 +142,30 @@ struct Subject<'a> {
     manifest: &'a Manifest,
 }
 
-/// A run whose folder exists.
-pub(crate) struct Kept {
-    pub(crate) folder: RunFolder,
-    pub(crate) environment: Environment,
-    pub(crate) done: Vec<Measurement>,
-    pub(crate) spent: Spent,
-}
-
-impl Subject<'_> {
+impl RunRecords<'_> {
     /// Writes what is known before the first execution. An interrupted run has its records already.
-    fn keep(&self, before: Before, study: &Study, spent: Spent) -> anyhow::Result<Kept> {
-        let (folder, environment, done, spent) = match before {
-            Before::Interrupted { folder, mut environment, done } => {
+    fn begin(&self, origin: RunOrigin, study: &Study, plan: &Plan, spent: Spent) -> anyhow::Result<RunState> {
+        let (folder, lock, mut environment, done) = match origin {
+            RunOrigin::Resumed { folder, lock, mut environment, done } => {
                 let now = rfc3339(SystemTime::now());
                 environment.warnings.push(format!("The run was interrupted, and resumed at {now}."));
-                let spent = spent_before(&environment, &done, spent);
-                (folder, *environment, done, spent)
+                (folder, lock, *environment, done)
             }
-            Before::New(path) => {
+            RunOrigin::New(claim) => {
                 let environment = self.environment();
-                let folder = RunFolder::create(&path)?;
+                let (folder, lock) = claim.keep()?;
                 folder.write_study(study)?;
-                (folder, environment, Vec::new(), spent)
+                (folder, lock, environment, Vec::new())
             }
         };
+        environment.executions_per_iteration = Some(plan.iteration(0).len());
         folder.write_environment(&environment)?;
-        Ok(Kept { folder, environment, done, spent })
+        let spent = spent::with_earlier(&environment, &done, spent);
+        Ok(RunState { folder, lock, environment, done, spent })
     }
 
     fn environment(&self) -> Environment {
-        let Subject { found, programs, .. } = self;
+        let RunRecords { found, programs, .. } = self;
         let mut environment = environment::of_run(self.root, &found.placement, self.open_files);
         environment.command = environment::command_line();
         environment.servers = programs.servers.iter().map(|server| server.built.record.clone()).collect();
@@ -218,32 +207,6 @@ impl Subject<'_> {
     }
 }
 
-/// The time that the interrupted parts of a run took, as far as it was kept, and this part's so far.
-fn spent_before(environment: &Environment, done: &[Measurement], now: Spent) -> Spent {
-    let before = environment.spent.unwrap_or_default();
-    Spent {
-        building_ns: before.building_ns + now.building_ns,
-        verifying_ns: before.verifying_ns + now.verifying_ns,
-        executing_ns: before.executing_ns.max(done.iter().map(|measurement| measurement.wall_ns).sum()),
-        measuring_ns: measuring_ns(done),
-        waiting_ns: before.waiting_ns,
-    }
-}
-
-fn measuring_ns(done: &[Measurement]) -> u64 {
-    done.iter().filter_map(|measurement| measurement.observation.as_ref()).map(windows_ns).sum()
-}
-
-/// The window of a measurement, or all those of a search.
-fn windows_ns(seen: &Observation) -> u64 {
-    match &seen.capacity {
-        None => seen.elapsed_ns,
-        Some(capacity) => {
-            capacity.steps.iter().filter_map(|step| step.seen).map(|step| step.elapsed_ns).sum()
-        }
-    }
-}
-
 /// The run whose samples are kept: where they are asked for, or were when it began. The clients, which write them, may run anywhere.
 fn samples_of(folder: &RunFolder, asked: bool) -> anyhow::Result<Option<RunFolder>> {
     let samples = folder.samples_folder();
@@ -253,109 +216,4 @@ fn samples_of(folder: &RunFolder, asked: bool) -> anyhow::Result<Option<RunFolde
     let failed = || format!("failed to create `{}`", samples.display());
     std::fs::create_dir_all(&samples).with_context(failed)?;
     Ok(Some(RunFolder::open(&std::path::absolute(folder.path()).with_context(failed)?)?))
-}
-
-/// Executes what is left of the plan, keeping each measurement as it is made; before each iteration, waits as patience allows.
-pub(crate) fn carry_out(
-    rig: &Rig<'_>,
-    plan: &Plan,
-    mut patience: Option<Patience<'_>>,
-    kept: &mut Kept,
-    interrupt: &mut Interrupt,
-    progress: Progress,
-) -> anyhow::Result<Progress> {
-    let remaining = plan.remaining(&kept.done)?;
-    let planned = |execution: &Execution| {
-        rig.study
-            .scenario(&execution.cell)
-            .map_or(Duration::ZERO, |scenario| capacity::expected(scenario).measured)
-    };
-    let total = remaining.iter().map(Vec::len).sum();
-    let mut shown =
-        progress.begin(total, rig.study.iterations, remaining.iter().flatten().map(planned).sum());
-    let mut log = kept.folder.log()?;
-    let (began, before) = (Instant::now(), kept.spent.executing_ns);
-    let mut waiting = Duration::ZERO;
-    'run: for iteration in &remaining {
-        waiting += wait_for_quiet(&mut patience, iteration, kept, interrupt, &mut shown)?;
-        if patience.is_some() && interrupt.wants_end() {
-            break;
-        }
-        for execution in iteration {
-            shown.executing(execution);
-            let Some(measurement) = execute(rig, execution, interrupt)? else { break 'run };
-            log.append(&measurement)?;
-            shown.executed(planned(execution));
-            if let Outcome::Failed { stage, reason } = &measurement.outcome {
-                let iteration = execution.iteration + 1;
-                shown
-                    .say(&format!("failed: iteration {iteration}, {}, at {stage}: {reason}", execution.cell));
-            }
-            kept.done.push(measurement);
-        }
-        if interrupt.wants_end() {
-            break;
-        }
-    }
-    kept.spent.waiting_ns += waiting.as_nanos() as u64;
-    kept.spent.executing_ns = before + nanoseconds(began) - waiting.as_nanos() as u64;
-    kept.spent.measuring_ns = measuring_ns(&kept.done);
-    kept.environment.spent = Some(kept.spent);
-    Ok(shown.end())
-}
-
-/// Waits where there is patience, and something to execute. Patience that has ended is given up, and a warning.
-fn wait_for_quiet(
-    patience: &mut Option<Patience<'_>>,
-    iteration: &[Execution],
-    kept: &mut Kept,
-    interrupt: &mut Interrupt,
-    shown: &mut Measuring,
-) -> anyhow::Result<Duration> {
-    let (Some(patient), [first, ..]) = (patience.as_mut(), iteration) else { return Ok(Duration::ZERO) };
-    let (wait, waited) = patient.wait(interrupt, shown)?;
-    shown.waited(waited);
-    if let Wait::GivenUp(why) = wait {
-        let warning = format!("From iteration {} on nothing was waited for: {why}.", first.iteration + 1);
-        shown.say(&format!("note: {warning}"));
-        kept.environment.warnings.push(warning);
-        kept.folder.write_environment(&kept.environment)?;
-        *patience = None;
-    }
-    Ok(waited)
-}
-
-/// Writes the report and says what came of the run.
-fn conclude(kept: Kept) -> anyhow::Result<Option<RunFolder>> {
-    let completed = kept.done.iter().filter(|measurement| measurement.outcome == Outcome::Completed).count();
-    let failed = kept.done.len() - completed;
-    if completed == 0 {
-        eprintln!(
-            "no cell completed: {failed} executions failed; see `{}`",
-            kept.folder.path().join("measurements.jsonl").display()
-        );
-        return Ok(None);
-    }
-    derive::print_answer(&derive::derive(&kept.folder)?);
-    println!("{completed} executions completed, {failed} failed. {}", time_spent(&kept.spent));
-    println!("{}", kept.folder.path().join("REPORT.md").display());
-    Ok(Some(kept.folder))
-}
-
-fn time_spent(spent: &Spent) -> String {
-    let seconds = |ns: u64| ns as f64 / 1e9;
-    let wall = seconds(spent.verifying_ns + spent.executing_ns);
-    let waiting = match spent.waiting_ns {
-        0 => String::new(),
-        ns => format!(", waiting for quiet {:.1} s", seconds(ns)),
-    };
-    format!(
-        "Building took {:.1} s{waiting}, the rest {wall:.1} s, of which {:.0} % lay in measured windows.",
-        seconds(spent.building_ns),
-        100.0 * seconds(spent.measuring_ns) / wall.max(1e-9)
-    )
-}
-
-fn nanoseconds(since: Instant) -> u64 {
-    since.elapsed().as_nanos() as u64
 }

@@ -1,54 +1,83 @@
 //! Where a run begins: a new folder, or one that an interrupted run left.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{bail, ensure};
-use tickbench_record::{BuiltServer, Cores, Environment, Measurement, RunFolder, Study};
+use anyhow::{Context as _, anyhow, bail, ensure};
+use tickbench_record::{
+    BuiltServer, Claim, Cores, Environment, Lock, Measurement, RunError, RunFolder, Study,
+};
 
 use crate::build::{Built, Contestant, Instrument};
 use crate::cli::RunArgs;
-use crate::cores::CorePair;
+use crate::cores::{CoreArgs, CorePair};
+use crate::environment::this_process;
 use crate::manifest::Manifest;
 use crate::root::Root;
 use crate::study;
 
-/// A run before anything is built.
+/// A run before anything is built. Its folder is locked, and can be written to.
 pub(crate) struct Start {
     pub(crate) study: Study,
-    pub(crate) before: Before,
+    pub(crate) origin: RunOrigin,
     /// What the study asks and nobody can answer.
     pub(crate) left_out: Option<String>,
 }
 
 /// What there is of the run already.
-pub(crate) enum Before {
-    /// Nothing: it will be kept here.
-    New(PathBuf),
-    /// An interrupted run.
-    Interrupted { folder: RunFolder, environment: Box<Environment>, done: Vec<Measurement> },
+pub(crate) enum RunOrigin {
+    /// Nothing but an empty folder, which goes again where nothing comes of the run.
+    New(Claim),
+    /// What an interrupted run left.
+    Resumed { folder: RunFolder, lock: Lock, environment: Box<Environment>, done: Vec<Measurement> },
 }
 
 impl Start {
-    /// Reads what the flags ask for. Nothing is written yet.
+    /// Reads what the flags ask for, and takes the run's folder.
     pub(crate) fn read(args: &RunArgs, root: &Root, manifest: &Manifest) -> anyhow::Result<Start> {
         let Some(path) = &args.resume else {
-            let path = args.out.clone().unwrap_or_else(|| root.runs().join(folder_name(SystemTime::now())));
-            RunFolder::check_vacant(&path)?;
             let mut study = study::wished(args, manifest)?;
             let left_out = study::leave_out_replays(&mut study)?;
-            return Ok(Start { study, before: Before::New(path), left_out });
+            let claim = claim(args.out.as_deref(), root, "")?;
+            return Ok(Start { study, origin: RunOrigin::New(claim), left_out });
         };
         let folder = RunFolder::open(path)?;
+        let lock = folder.lock(&this_process())?;
+        folder.check_room()?;
         let study = study::resumed(args, folder.study()?)?;
         let environment = Box::new(folder.environment()?);
         let done = folder.measurements()?;
-        check_cores(args.cores, &environment.cores)?;
-        Ok(Start { study, before: Before::Interrupted { folder, environment, done }, left_out: None })
+        check_cores(args.cores.cores, &environment.cores)?;
+        let origin = RunOrigin::Resumed { folder, lock, environment, done };
+        Ok(Start { study, origin, left_out: None })
     }
 }
 
-impl Before {
+/// Takes the folder that is named, or a new one below the project's runs, whose name is a word and the time.
+pub(crate) fn claim(named: Option<&Path>, root: &Root, word: &str) -> anyhow::Result<Claim> {
+    let process = this_process();
+    let take = |path: &Path| match Claim::take(path, &process) {
+        Err(error @ RunError::Io { .. }) => {
+            Err(anyhow!("{error}: name a folder with --out that can be written to and has room"))
+        }
+        outcome => Ok(outcome),
+    };
+    if let Some(path) = named {
+        return Ok(take(path)??);
+    }
+    let name = format!("{word}{}", folder_name(SystemTime::now()));
+    // Of runs that begin in one second, all but the first have a number.
+    let mut names = std::iter::once(name.clone()).chain((2..).map(|number: u64| format!("{name}-{number}")));
+    loop {
+        let path = root.runs().join(names.next().context("every name is taken")?);
+        match take(&path)? {
+            Err(RunError::InUse { .. } | RunError::Occupied(_)) => {}
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+impl RunOrigin {
     /// The servers to build: those of the study; for an interrupted run, those that it measured.
     pub(crate) fn servers(&self, study: &Study) -> Vec<String> {
         match self.environment() {
@@ -60,8 +89,8 @@ impl Before {
     /// The environment that an interrupted run recorded.
     pub(crate) fn environment(&self) -> Option<&Environment> {
         match self {
-            Before::New(_) => None,
-            Before::Interrupted { environment, .. } => Some(environment),
+            RunOrigin::New(_) => None,
+            RunOrigin::Resumed { environment, .. } => Some(environment),
         }
     }
 
@@ -71,7 +100,7 @@ impl Before {
         servers: &[Contestant],
         clients: &[Instrument],
     ) -> anyhow::Result<()> {
-        let Before::Interrupted { folder, environment, .. } = self else { return Ok(()) };
+        let RunOrigin::Resumed { folder, environment, .. } = self else { return Ok(()) };
         for recorded in &environment.servers {
             check_same(folder.path(), recorded, servers.iter().map(|server| &server.built))?;
         }
@@ -82,9 +111,10 @@ impl Before {
     }
 
     /// The cores to use: those asked for, or those that the interrupted run had.
-    pub(crate) fn cores(&self, asked: Option<CorePair>) -> Option<CorePair> {
+    pub(crate) fn cores(&self, asked: CoreArgs) -> CoreArgs {
         let recorded = self.environment().and_then(|run| run.cores.server.zip(run.cores.client));
-        asked.or(recorded.map(|(server, client)| CorePair { server, client }))
+        let recorded = recorded.map(|(server, client)| CorePair { server, client });
+        CoreArgs { cores: asked.cores.or(recorded), ..asked }
     }
 }
 

@@ -11,12 +11,13 @@ use rustix::process::Signal;
 use sha2::{Digest as _, Sha256};
 use tickbench_record::{Check, Lane, SkippedServer};
 
-use crate::Ended;
 use crate::build::{Builder, Contestant, Instrument, hexadecimal};
 use crate::cli::{Loopback, VerifyArgs};
+use crate::exit::ExitStatus;
 use crate::interrupt::Interrupt;
 use crate::launch::{END_DEADLINE, Launch, LiveServer, Stop, last_words, start};
 use crate::manifest::Manifest;
+use crate::out;
 use crate::process::{Process, describe, wait};
 use crate::program::Program;
 use crate::progress::Progress;
@@ -26,7 +27,7 @@ use crate::root::Root;
 const SILENCE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// `tickbench verify`: every check of every server asked for, in each of its lanes.
-pub(crate) fn command(root: &Root, args: &VerifyArgs) -> anyhow::Result<Ended> {
+pub(crate) fn command(root: &Root, args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
     let manifest = Manifest::read(root)?;
     let names = args.server.as_ref().map_or_else(|| manifest.names(), |name| vec![name.clone()]);
     for name in &names {
@@ -41,20 +42,22 @@ pub(crate) fn command(root: &Root, args: &VerifyArgs) -> anyhow::Result<Ended> {
     let mut failed = 0;
     for server in &servers {
         for &lane in &server.entry.lanes {
-            println!("{} {} ({lane})", server.name, server.built.record.version);
-            let show = |check: &Check| println!("{}", shown(check));
+            out::line(format_args!("{} {} ({lane})", server.name, server.built.record.version));
+            let show = |check: &Check| out::line(shown(check));
             let checks = run_checks(server, lane, &verifier, Loopback::default().0, &mut interrupt, show)?;
             failed += checks.iter().filter(|check| check.failure.is_some()).count();
         }
     }
     for SkippedServer { name, reason } in &skipped {
-        println!("{name}: skipped, {reason}");
+        out::line(format_args!("{name}: skipped, {reason}"));
     }
     match failed {
-        0 => println!("every check holds"),
-        count => println!("{count} checks failed: servers/PROTOCOL.md says what a server must do"),
+        0 => out::line("every check holds"),
+        count => {
+            out::line(format_args!("{count} checks failed: servers/PROTOCOL.md says what a server must do"))
+        }
     }
-    Ok(if failed == 0 { Ended::Fine } else { Ended::Wanting })
+    Ok(if failed == 0 { ExitStatus::Success } else { ExitStatus::CheckFailed })
 }
 
 fn shown(check: &Check) -> String {
@@ -142,8 +145,8 @@ impl PassedBefore {
     }
 
     fn key(&self, server: &Contestant, lane: Lane, verifier: &Verifier) -> String {
-        let Program { argv, .. } = checks_of(server, &verifier.program);
-        let all = [&server.built.fingerprint, lane.name(), &verifier.fingerprint, &argv.join(" ")].join("\n");
+        let line = checks_of(server, &verifier.program).line();
+        let all = [&server.built.fingerprint, lane.name(), &verifier.fingerprint, &line].join("\n");
         hexadecimal(&Sha256::digest(all))
     }
 
@@ -246,9 +249,7 @@ fn ask(program: &Program, interrupt: &mut Interrupt, add: &mut impl FnMut(Check)
         }
         let deadline = heard + SILENCE_DEADLINE;
         let in_time = wait(&mut [&mut client.out, &mut client.err], deadline, Some(interrupt))?;
-        if interrupt.wants_end() {
-            bail!("interrupted while a server was being verified: nothing was measured yet");
-        }
+        interrupt.check(" while a server was being verified: nothing was measured yet")?;
         if !in_time && Instant::now() >= deadline {
             let failure = format!("no answer within {} s", SILENCE_DEADLINE.as_secs());
             add(Check { name: "answers the verifying client".into(), failure: Some(failure) });
@@ -270,8 +271,8 @@ fn ask(program: &Program, interrupt: &mut Interrupt, add: &mut impl FnMut(Check)
 
 fn unless_stopped<T>(outcome: Result<T, Stop>) -> anyhow::Result<T> {
     outcome.map_err(|stop| match stop {
-        Stop::Failed { reason, .. } => anyhow::anyhow!(reason),
-        Stop::Interrupted => anyhow::anyhow!("interrupted: nothing was measured yet"),
+        Stop::Failed { reason, .. } | Stop::Overdue(reason) => anyhow::anyhow!(reason),
+        Stop::Interrupted(interrupted) => interrupted.into(),
         Stop::Broken(cause) => cause,
     })
 }

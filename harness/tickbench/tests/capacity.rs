@@ -61,7 +61,7 @@ fn a_server_that_keeps_no_target_fails_with_what_was_seen() {
     let project = saturating();
     project.write("study.toml", &study("kind = 'capacity'\np99_us = 0.5\n"));
     let (output, run) = project.run(&["--servers", "one"]);
-    assert_code(&output, 1);
+    assert_code(&output, 3);
     for (stage, reason) in run.failures("one") {
         assert_eq!(stage, Stage::Measure);
         assert!(reason.contains("not even 1000 messages a second keep the target"), "{reason}");
@@ -73,7 +73,7 @@ fn a_server_that_dies_in_a_search_fails_the_execution() {
     let project = Project::new(&[("one", "dies")], "saturates", "fine");
     project.write("study.toml", &study("kind = 'capacity'\np99_us = 500\n"));
     let (output, run) = project.run(&[]);
-    assert_code(&output, 1);
+    assert_code(&output, 3);
     let failures = run.failures("one");
     assert_eq!(failures.len(), 3);
     assert!(failures.iter().all(|(_, reason)| reason.contains("the server was killed")), "{failures:?}");

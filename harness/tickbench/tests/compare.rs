@@ -13,8 +13,8 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use support::{assert_code, stderr, stdout};
 use tempfile::TempDir;
 use tickbench_record::{
-    BuiltServer, Distribution, Environment, Machine, Measurement, Observation, Outcome, RunFolder, Stage,
-    Study, Usage,
+    BuiltServer, CoreKind, CoreKinds, Distribution, Environment, Holder, Machine, Measurement, Observation,
+    Outcome, RunFolder, Stage, Study, Usage,
 };
 
 const STUDY: &str = "name = 'invented'\niterations = 40\nseed = 1\nservers = ['one', 'two', 'ground']\n[[scenario]]\n\
@@ -24,6 +24,8 @@ const STUDY: &str = "name = 'invented'\niterations = 40\nseed = 1\nservers = ['o
 struct Invented {
     seed: u64,
     slower: [(&'static str, f64); 3],
+    /// A server that completes nothing.
+    failing: Option<&'static str>,
     study: String,
     environment: Environment,
 }
@@ -45,7 +47,8 @@ fn invented(seed: u64) -> Invented {
         baseline: Some("ground".into()),
         ..Environment::default()
     };
-    Invented { seed, slower: [("one", 1.0), ("two", 1.0), ("ground", 1.0)], study: STUDY.into(), environment }
+    let slower = [("one", 1.0), ("two", 1.0), ("ground", 1.0)];
+    Invented { seed, slower, failing: None, study: STUDY.into(), environment }
 }
 
 /// A stream of uniform numbers.
@@ -70,7 +73,8 @@ impl Invented {
             for (position, cell) in (0..).zip(study.cells(&study.servers, |_| true)) {
                 let slower = self.slower.iter().find(|(name, _)| *name == cell.server).unwrap().1;
                 let observation = observation(5_000.0 * weather * slower, &mut random);
-                let failed = iteration == 0 && cell.server == "two";
+                let failed =
+                    iteration == 0 && cell.server == "two" || self.failing == Some(cell.server.as_str());
                 let outcome = if failed {
                     Outcome::Failed { stage: Stage::Warmup, reason: "it said \"no\", twice".into() }
                 } else {
@@ -242,8 +246,8 @@ fn a_gate_that_cannot_be_read_or_guards_nothing_is_explained() {
         ("speed > +5%", "is no figure"),
         ("delivery.p99 +5%", "no < or >"),
         ("delivery.p99 > five", "with its sign"),
-        ("delivery.p99 > +5% server=three", "about no figure that both runs have"),
-        ("round_trip.p50 > +5%", "about no figure that both runs have"),
+        ("delivery.p99 > +5% server=three", "about no figure that the runs have"),
+        ("round_trip.p50 > +5%", "about no figure that the runs have"),
     ] {
         let output = compare(&before, &after, &["--fail-if", gate]);
         assert_code(&output, 2);
@@ -252,15 +256,83 @@ fn a_gate_that_cannot_be_read_or_guards_nothing_is_explained() {
 }
 
 #[test]
-fn runs_that_are_too_short_to_tell_say_so() {
+fn runs_that_are_too_short_to_tell_say_so_and_pass_no_gate() {
+    let (_folder, long, _) = two(|_| ());
+    let folder = tempfile::tempdir().unwrap();
+    let short = |name: &str, slower: f64| {
+        let mut run = invented(3);
+        run.study = STUDY.replace("iterations = 40", "iterations = 3");
+        run.slower[0].1 = slower;
+        run.write(&folder.path().join(name));
+        folder.path().join(name)
+    };
+    let (before, after) = (short("before", 1.0), short("after", 3.0));
+    // Three times as slow, and yet three iterations a side are no evidence.
+    let gated = compare(&before, &after, &["--fail-if", "delivery.p50 > +5%"]);
+    assert_code(&gated, 3);
+    let text = stdout(&gated);
+    assert!(text.contains("too short to tell") && text.contains("**undecided**: 2 of 2 figures"), "{text}");
+    // Against forty they are.
+    let told = compare(&long, &after, &["--fail-if", "delivery.p50 > +5%"]);
+    assert_code(&told, 1);
+    assert!(!stdout(&told).contains("too short"), "{}", stdout(&told));
+}
+
+#[test]
+fn a_gate_on_what_one_run_did_not_measure_is_undecided() {
+    let (_folder, before, after) = two(|run| run.failing = Some("one"));
+    let output = compare(&before, &after, &["--fail-if", "delivery.p50 > +5% server=one"]);
+    assert_code(&output, 3);
+    let text = stdout(&output);
+    assert!(text.contains("**undecided**: one of the runs has no such figure"), "{text}");
+    // What fails a gate is worse than what leaves one open.
+    let (_folder, before, after) = two(|run| {
+        run.failing = Some("one");
+        run.slower[1].1 = 1.5;
+    });
+    let gates = ["--fail-if", "delivery.p50 > +5% server=one", "--fail-if", "delivery.p50 > +5% server=two"];
+    assert_code(&compare(&before, &after, &gates), 1);
+}
+
+#[test]
+fn runs_on_cores_of_one_kind_are_compared_with_a_note() {
+    let kind = CoreKind { package: 0, shares_cache_with: Some("0-1".into()), ..CoreKind::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let [before, after] = ["before", "after"].map(|name| folder.path().join(name));
+    for (seed, path, server) in [(1, &before, 0), (2, &after, 1)] {
+        let mut run = invented(seed);
+        let kinds = CoreKinds { server: kind.clone(), client: kind.clone(), siblings: false };
+        let cores = &mut run.environment.cores;
+        (cores.server, cores.client, cores.kinds) = (Some(server), Some(1 - server), Some(kinds));
+        run.write(path);
+    }
+    let output = compare(&before, &after, &[]);
+    assert_code(&output, 0);
+    let (text, note) =
+        (stdout(&output), "> The runs had other cores (server 0, client 1 before, server 1, client 0 after)");
+    assert!(text.contains(note) && !text.contains("not comparable"), "{text}");
+}
+
+#[test]
+fn a_run_that_was_interrupted_or_is_in_progress_is_compared_as_such() {
     let (_folder, before, after) = two(|_| ());
-    let short = tempfile::tempdir().unwrap();
-    let mut run = invented(3);
-    run.study = STUDY.replace("iterations = 40", "iterations = 3");
-    run.write(&short.path().join("run"));
-    let text = stdout(&compare(&before, &short.path().join("run"), &[]));
-    assert!(text.contains("too short to tell"), "{text}");
-    assert!(!stdout(&compare(&before, &after, &[])).contains("too short"));
+    let path = after.join("measurements.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    // Three servers an iteration: ten iterations and a part of the next.
+    let part: String = text.split_inclusive('\n').take(3 * 10 + 1).collect();
+    std::fs::write(&path, part).unwrap();
+    let me = Holder { pid: 7, host: "here".into(), since: "now".into(), command: "tickbench run".into() };
+    let lock = RunFolder::open(&after).unwrap().lock(&me).unwrap();
+    let output = compare(&before, &after, &[]);
+    assert_code(&output, 0);
+    assert!(stdout(&output).contains("study invented, 10 of 40 iterations"), "{}", stdout(&output));
+    assert!(stderr(&output).contains("is in progress") && stderr(&output).contains("process 7 on here"));
+    assert_code(&tickbench(&["report", word(&after)]), 0);
+    let report = std::fs::read_to_string(after.join("REPORT.md")).unwrap();
+    let said = "**In progress: 10 of 40 iterations were executed when this was derived.**";
+    assert!(report.contains(said), "{report}");
+    drop(lock);
+    assert!(!stderr(&compare(&before, &after, &[])).contains("is in progress"));
 }
 
 #[test]

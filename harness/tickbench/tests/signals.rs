@@ -2,10 +2,10 @@
 
 mod support;
 
-use std::process::Child;
+use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Project, assert_code, stderr, study, until};
+use support::{Project, Run, assert_code, stderr, study, until};
 use tickbench_record::{Measurement, RunFolder};
 
 const RUN: [&str; 7] = ["run", "--study", "long.toml", "--seed", "7", "--out", "out"];
@@ -29,16 +29,24 @@ fn order(measurements: &[Measurement]) -> Vec<String> {
 }
 
 #[test]
-fn one_signal_ends_after_the_iteration_with_a_report() {
-    for interrupt in [Signal::INT, Signal::TERM] {
+fn one_signal_ends_after_the_iteration_with_a_report_that_says_so() {
+    for (interrupt, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 143)] {
         let (project, harness) = long_running(100_000);
         signal(&harness, interrupt);
         let output = harness.wait_with_output().unwrap();
-        assert_code(&output, 0);
+        assert_code(&output, code);
         assert!(stderr(&output).contains("ends after this iteration"), "{}", stderr(&output));
         let run = project.out();
         assert_eq!(run.lines() % CELLS, 0, "the last iteration is whole");
-        assert!(run.text("REPORT.md").contains("test") && run.0.join("summary.json").is_file());
+        let whole = run.lines() / CELLS;
+        assert!(
+            stderr(&output).contains(&format!(
+                "interrupted after {whole} of 100000 iterations: `tickbench run --resume out`"
+            )),
+            "{}",
+            stderr(&output)
+        );
+        says_interrupted(&run, whole, "100,000");
         assert_eq!(project.processes(), [0_u32; 0]);
     }
 }
@@ -61,9 +69,9 @@ fn a_second_signal_ends_at_once_with_a_report() {
     until("another measurement: one signal waits for the iteration", || project.out().lines() > seen + 1);
     signal(&harness, Signal::INT);
     let output = harness.wait_with_output().unwrap();
-    assert_code(&output, 0);
+    assert_code(&output, 130);
     assert!(project.out().lines() < 40_000);
-    assert!(project.out().0.join("REPORT.md").is_file());
+    says_interrupted(&project.out(), 0, "1");
     assert_eq!(project.processes(), [0_u32; 0]);
 }
 
@@ -75,6 +83,8 @@ fn a_killed_harness_leaves_no_orphan_and_resuming_completes_the_same_plan() {
     until("the end of every server and client", || project.processes().is_empty());
     let before = project.out().measurements();
     assert!(before.len() < 30 * CELLS, "the harness was killed in the middle");
+    assert_code(&project.tickbench(&["report", "out"]), 0);
+    says_interrupted(&project.out(), before.len() / CELLS, "30");
 
     let output = project.tickbench(&["run", "--resume", "out"]);
     assert_code(&output, 0);
@@ -87,6 +97,54 @@ fn a_killed_harness_leaves_no_orphan_and_resuming_completes_the_same_plan() {
     assert_eq!(order(&after), order(&whole.out().measurements()));
     let environment = RunFolder::open(&project.out().0).unwrap().environment().unwrap();
     assert!(environment.warnings.iter().any(|warning| warning.contains("resumed at")));
+    assert!(project.out().text("REPORT.md").contains("Iterations: 30. Each executes every cell"));
+    assert!(!project.out().text("summary.json").contains("whole_iterations"));
+}
+
+/// Report and summary say that so many iterations were executed, and not that each was.
+#[track_caller]
+fn says_interrupted(run: &Run, whole: usize, planned: &str) {
+    let report = run.text("REPORT.md");
+    assert!(report.contains(&format!("**Interrupted after {whole} of {planned} iterations.**")), "{report}");
+    assert!(!report.contains("Each executes every cell"), "{report}");
+    assert!(run.text("summary.json").contains(&format!("\"whole_iterations\": {whole},")));
+}
+
+#[test]
+fn a_run_that_is_interrupted_before_anything_is_measured_leaves_nothing() {
+    let project = Project::sound();
+    let build = "build = ['sh', '-c', 'echo > building; exec sleep 600']";
+    let entry = project.server("slow", "fine").replace("build = ['true']", build);
+    project.write("servers/servers.toml", &entry);
+    let harness = project.start(&["run", "--study", "study.toml", "--out", "out"]);
+    until("the build", || project.path().join("servers/slow/building").exists());
+    assert!(project.out().0.exists(), "the folder is taken before anything is built");
+    signal(&harness, Signal::TERM);
+    let output = harness.wait_with_output().unwrap();
+    assert_code(&output, 143);
+    assert!(stderr(&output).contains("interrupted while slow was being built"), "{}", stderr(&output));
+    assert!(!project.out().0.exists());
+}
+
+#[test]
+fn a_run_that_was_told_to_ignore_a_hangup_goes_on() {
+    let project = Project::sound();
+    project.write("long.toml", &study(5, 100_000));
+    let mut command = project.command(&RUN);
+    let ignore = || {
+        // SAFETY: to ignore a signal is no handler, which could be unsafe.
+        unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+        Ok(())
+    };
+    // SAFETY: it makes a system call alone, as is demanded between fork and exec.
+    unsafe { std::os::unix::process::CommandExt::pre_exec(&mut command, ignore) };
+    let harness = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("the second iteration", || project.out().lines() > CELLS);
+    signal(&harness, Signal::HUP);
+    let seen = project.out().lines();
+    until("two more iterations", || project.out().lines() > seen + 2 * CELLS);
+    signal(&harness, Signal::TERM);
+    assert_code(&harness.wait_with_output().unwrap(), 143);
 }
 
 #[test]

@@ -142,6 +142,7 @@ pub(crate) fn environment(study: &Study) -> Environment {
             client: Some(1),
             harness: vec![0, 1],
             read_back: "the affinity of server and client was read back as set".into(),
+            kinds: None,
         },
         servers: study.servers.iter().map(server).collect(),
         skipped: vec![SkippedServer {
@@ -174,6 +175,7 @@ pub(crate) fn environment(study: &Study) -> Environment {
             done: 11,
             caught: 11,
         }),
+        executions_per_iteration: None,
         spent: Some(Spent {
             building_ns: 41_000_000_000,
             verifying_ns: 3_100_000_000,

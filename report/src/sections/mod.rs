@@ -24,6 +24,7 @@ pub(crate) mod stages;
 pub(crate) mod tails;
 pub(crate) mod threats;
 pub(crate) mod throughput;
+pub(crate) mod unfinished;
 
 use serde::Serialize;
 use tickbench_record::ScenarioKind;

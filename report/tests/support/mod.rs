@@ -85,7 +85,7 @@ pub(crate) fn environment(servers: &[&str], baseline: Option<&str>) -> Environme
         command: "tickbench run --iterations 40 --seed 3".into(),
         started_at: "2024-02-03T04:05:06Z".into(),
         machine: Machine { architecture: "x86_64".into(), logical_cores: 4, ..Machine::default() },
-        cores: Cores { server: Some(2), client: Some(3), harness: vec![0, 1], read_back: String::new() },
+        cores: Cores { server: Some(2), client: Some(3), harness: vec![0, 1], ..Cores::default() },
         servers: servers.iter().map(built).collect(),
         baseline: baseline.map(Into::into),
         ..Environment::default()

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use tickbench_client_kit::{Failure, monotonic_ns};
+use tickbench_client_kit::{Failure, is_own, monotonic_ns};
 use tickbench_frame::Decoder;
 use tickbench_record::Stage;
 
@@ -63,11 +63,16 @@ pub(crate) fn open(
     spacing: Spacing,
     stall_ns: u64,
 ) -> Result<Vec<Connection>, Failure> {
-    limit::raise_open_files(count).map_err(|reason| Failure::new(Stage::Connect, reason))?;
+    limit::raise_open_files(count).map_err(own)?;
     let mut openings = Openings::new(server, target, count as usize, stall_ns)
-        .map_err(|cause| Failure::new(Stage::Connect, format!("failed to create a poll: {cause}")))?;
-    openings.run(spacing).map_err(|reason| Failure::new(Stage::Connect, reason))?;
+        .map_err(|cause| own(format!("failed to create a poll: {cause}")))?;
+    openings.run(spacing)?;
     Ok(openings.opened.into_iter().flatten().collect())
+}
+
+/// What no server can help.
+fn own(reason: String) -> Failure {
+    Failure::own(Stage::Connect, reason)
 }
 
 struct Openings<'t> {
@@ -97,7 +102,7 @@ impl Openings<'_> {
         })
     }
 
-    fn run(&mut self, spacing: Spacing) -> Result<(), String> {
+    fn run(&mut self, spacing: Spacing) -> Result<(), Failure> {
         let count = self.pending.len();
         let started_ns = monotonic_ns();
         let mut progress_ns = started_ns;
@@ -112,7 +117,7 @@ impl Openings<'_> {
             }
             let next_ns = if self.has_room() { due_ns(self.begun).saturating_sub(now_ns) } else { WATCH_NS };
             let ready = self.poller.wait(next_ns.min(WATCH_NS) as u32);
-            let ready = ready.map_err(|cause| format!("failed to poll: {cause}"))?;
+            let ready = ready.map_err(|cause| own(format!("failed to poll: {cause}")))?;
             if ready > 0 || self.begun == self.done {
                 progress_ns = monotonic_ns();
             } else if monotonic_ns() - progress_ns > self.stall_ns {
@@ -139,7 +144,7 @@ impl Openings<'_> {
     }
 
     /// The socket `index` is ready for its next step.
-    fn advance(&mut self, index: usize) -> Result<(), String> {
+    fn advance(&mut self, index: usize) -> Result<(), Failure> {
         let Some(mut opening) = self.pending[index].take() else { return Ok(()) };
         if !opening.sent {
             socket::connect_error(&opening.socket).map_err(|cause| self.cannot_connect(&cause))?;
@@ -173,21 +178,29 @@ impl Openings<'_> {
         Ok(Connection { socket, decoder: Decoder::new(MAX_MESSAGE_BYTES), leftover, head_bytes })
     }
 
-    fn cannot_connect(&self, cause: &io::Error) -> String {
-        format!("failed to connect to `{}`: {cause}: is the server still running?", self.server)
+    fn cannot_connect(&self, cause: &io::Error) -> Failure {
+        let next = if is_own(cause) {
+            "this machine has nothing left for one more connection"
+        } else {
+            "is the server still running?"
+        };
+        let reason = format!("failed to connect to `{}`: {cause}: {next}", self.server);
+        Failure::of_call(Stage::Connect, reason, cause)
     }
 
-    fn refused(&self, index: usize, reason: &str) -> String {
-        format!("failed to upgrade connection {index} to `{}`: {reason}", self.target)
+    fn refused(&self, index: usize, reason: &str) -> Failure {
+        let reason = format!("failed to upgrade connection {index} to `{}`: {reason}", self.target);
+        Failure::new(Stage::Connect, reason)
     }
 
-    fn stalled(&self) -> String {
+    fn stalled(&self) -> Failure {
         let (waiting, count) = (self.begun - self.done, self.pending.len());
         let seconds = self.stall_ns as f64 / 1e9;
-        format!(
+        let reason = format!(
             "failed to open {count} connections to `{}`: {} are open, {waiting} got no answer for {seconds:.1} s",
             self.server, self.done
-        )
+        );
+        Failure::new(Stage::Connect, reason)
     }
 }
 

@@ -30,7 +30,7 @@ impl Audit {
     pub(crate) fn new(request: &Request) -> Result<Audit, Failure> {
         let feed = match &request.feed {
             Some(path) => Feed::Capture(
-                read_capture(path).map_err(|error| Failure::new(Stage::Audit, format!("{error:#}")))?,
+                read_capture(path).map_err(|error| Failure::own(Stage::Audit, format!("{error:#}")))?,
             ),
             None => Feed::Tape(Tape::generate(request.seed)),
         };

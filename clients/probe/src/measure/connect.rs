@@ -74,7 +74,7 @@ enum Step {
 
 impl Connects {
     pub(crate) fn new(request: &Request) -> Result<Connects, Failure> {
-        let failed = |reason: String| Failure::new(Stage::Connect, reason);
+        let failed = |reason: String| Failure::own(Stage::Connect, reason);
         raise_open_files(request.connections).map_err(failed)?;
         let key = random_bytes().map_err(|cause| failed(format!("failed to draw a mask: {cause}")))?;
         let mut close = Vec::new();
@@ -131,7 +131,8 @@ impl Connects {
     /// Takes every connection that is ready one step further.
     fn poll(&mut self, session: &mut Session) -> Result<(Poll, u64), Failure> {
         let ready = self.poller.wait(self.sleep_ns);
-        let ready = ready.map_err(|cause| session.failure(format!("failed to poll: {cause}")))?;
+        let ready =
+            ready.map_err(|cause| Failure::own(session.stage(), format!("failed to poll: {cause}")))?;
         for nth in 0..ready {
             self.advance(self.poller.index(nth), session)?;
         }
@@ -248,7 +249,7 @@ impl Connects {
 
     #[cold]
     fn cannot_connect(&self, cause: &io::Error, session: &Session) -> Failure {
-        session.failure(format!("failed to connect to `{}`: {cause}", self.server))
+        Failure::of_call(session.stage(), format!("failed to connect to `{}`: {cause}", self.server), cause)
     }
 
     #[cold]

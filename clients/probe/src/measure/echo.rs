@@ -28,7 +28,7 @@ impl Echo {
         };
         let payload: Vec<u8> = symbols.cycle().take(request.size_bytes as usize).collect();
         let mask = random_bytes().map_err(|cause: io::Error| {
-            Failure::new(Stage::Connect, format!("failed to draw a mask: {cause}"))
+            Failure::own(Stage::Connect, format!("failed to draw a mask: {cause}"))
         })?;
         let mut frame = Vec::new();
         write_frame(&mut frame, true, opcode, Mask::Key(mask), &payload);

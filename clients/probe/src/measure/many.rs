@@ -47,7 +47,7 @@ impl<S> Many<S> {
         handler: &mut impl Handler<State = S>,
     ) -> Result<Many<S>, Failure> {
         let failed =
-            |cause: io::Error| Failure::new(Stage::Connect, format!("failed to set up a poll: {cause}"));
+            |cause: io::Error| Failure::own(Stage::Connect, format!("failed to set up a poll: {cause}"));
         let mut poller = Poller::new().map_err(failed)?;
         let mut links = Vec::with_capacity(connections.len());
         for (index, Connection { socket, mut decoder, leftover, .. }) in connections.into_iter().enumerate() {
@@ -83,8 +83,9 @@ impl<S> Many<S> {
         handler: &mut impl Handler<State = S>,
     ) -> Result<(Poll, u64), Failure> {
         let sleep_ns = if self.unfinished.is_empty() { self.sleep_ns.min(most_ns) } else { 0 };
-        let ready =
-            self.wait(sleep_ns).map_err(|cause| session.failure(format!("failed to poll: {cause}")))?;
+        let ready = self
+            .wait(sleep_ns)
+            .map_err(|cause| Failure::own(session.stage(), format!("failed to poll: {cause}")))?;
         if session.is_watching() {
             session.call_ended(monotonic_ns(), Brought::Sockets(ready));
         }

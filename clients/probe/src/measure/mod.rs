@@ -82,7 +82,7 @@ fn check_stages(request: &Request) -> Result<(), Failure> {
     if request.stages && request.connections != 1 {
         let reason =
             "stages are told apart over one connection alone: ask for --connections 1, or leave --stages out";
-        return Err(Failure::new(Stage::Connect, reason));
+        return Err(Failure::own(Stage::Connect, reason));
     }
     Ok(())
 }
@@ -116,7 +116,10 @@ fn run<H: Handler>(
     match connections.pop() {
         Some(only) if connections.is_empty() && request.stages => {
             stamped::stamp(&only.socket).map_err(|cause| {
-                session.failure(format!("failed to have the kernel stamp what it receives: {cause}"))
+                Failure::own(
+                    session.stage(),
+                    format!("failed to have the kernel stamp what it receives: {cause}"),
+                )
             })?;
             run_single::<H, WithKernelTime>(request, session, only, handler)
         }

@@ -48,7 +48,7 @@ struct Ping {
 
 impl Pings {
     pub(crate) fn new(request: &Request) -> Result<Pings, Failure> {
-        let failed = |reason: String| Failure::new(Stage::Connect, reason);
+        let failed = |reason: String| Failure::own(Stage::Connect, reason);
         if request.rate_per_s <= 0.0 {
             return Err(failed("pings are paced: ask for a rate above 0".into()));
         }

@@ -147,14 +147,23 @@ pub(crate) fn probe() -> Command {
 pub(crate) fn completed(reply: Reply) -> Observation {
     match reply {
         Reply::Completed(seen) => *seen,
-        Reply::Failed { stage, reason } => panic!("failed at {stage:?}: {reason}"),
+        other => panic!("{other:?}"),
     }
 }
 
+/// A failure that is booked on the server.
 pub(crate) fn failed(reply: Reply) -> (Stage, String) {
     match reply {
-        Reply::Completed(seen) => panic!("completed: {seen:?}"),
         Reply::Failed { stage, reason } => (stage, reason),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A failure that is booked on the client.
+pub(crate) fn broken(reply: Reply) -> (Stage, String) {
+    match reply {
+        Reply::Broken { stage, reason } => (stage, reason),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -8,13 +8,14 @@ use clap::Args;
 use tickbench_record::{Encoding, Flush, Study};
 use tickbench_stats::{CellSummary, Doubt, Metric};
 
-use crate::Ended;
 use crate::cli::RunArgs;
-use crate::cores::CorePair;
+use crate::cores::CoreArgs;
+use crate::exit::ExitStatus;
 use crate::figures::Unit;
 use crate::manifest::Manifest;
 use crate::root::Root;
-use crate::{derive, run};
+use crate::state::Ended;
+use crate::{derive, out, run};
 
 /// So many searches tell three servers and a baseline apart within five minutes: eight are the fewest for a signed-rank test that
 /// is corrected over their six pairs.
@@ -43,9 +44,8 @@ pub(crate) struct CapacityArgs {
     /// The folder of the run; else `runs/` and the time.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// The cores of server and client.
-    #[arg(long, value_name = "S,C")]
-    cores: Option<CorePair>,
+    #[command(flatten)]
+    cores: CoreArgs,
     /// Seed of order, feed and intervals; else drawn.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
@@ -62,7 +62,7 @@ fn limit(text: &str) -> Result<Duration, String> {
 }
 
 /// Searches, and prints what was found.
-pub(crate) fn command(root: &Root, args: &CapacityArgs) -> anyhow::Result<Ended> {
+pub(crate) fn command(root: &Root, args: &CapacityArgs) -> anyhow::Result<ExitStatus> {
     let manifest = Manifest::read(root)?;
     let wishes = RunArgs {
         made: Some(args.study(&manifest)?),
@@ -71,11 +71,17 @@ pub(crate) fn command(root: &Root, args: &CapacityArgs) -> anyhow::Result<Ended>
         seed: args.seed,
         ..RunArgs::default()
     };
-    let Some(folder) = run::keep_run(root, &wishes)? else { return Ok(Ended::Wanting) };
+    let Ended { folder, status } = run::run_study(root, &wishes)?;
+    let Some(folder) = folder else { return Ok(status) };
     let summary = derive::summary(&folder)?;
-    println!("\n{} of the response, {} messages, flush={}:", args.words(), args.encoding, args.flush);
-    print!("{}", shown(&summary.cells));
-    Ok(Ended::Fine)
+    out::line(format_args!(
+        "\n{} of the response, {} messages, flush={}:",
+        args.words(),
+        args.encoding,
+        args.flush
+    ));
+    out::text(shown(&summary.cells));
+    Ok(status)
 }
 
 impl CapacityArgs {

@@ -68,6 +68,9 @@ impl Quest<'_> {
                 let failure = Some(format!("{stage}: {reason}"));
                 Ok((Step { rate_per_s, held: false, seen: None, failure }, None))
             }
+            Err(Stop::Overdue(reason)) => {
+                Ok((Step { rate_per_s, held: false, seen: None, failure: Some(reason) }, None))
+            }
             Err(stop) => Err(stop),
         }
     }

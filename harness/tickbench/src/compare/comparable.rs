@@ -12,6 +12,33 @@ pub(crate) fn differences(before: (&Study, &Environment), after: (&Study, &Envir
     found
 }
 
+/// What differs and keeps nobody from comparing.
+pub(crate) fn notes(before: &Environment, after: &Environment) -> Vec<String> {
+    let moved = cores(before) != cores(after) && are_alike(before, after);
+    let shown = |environment: &Environment| {
+        let (server, client) = cores(environment);
+        format!("server {}, client {}", shown(server), shown(client))
+    };
+    let note = || {
+        format!(
+            "The runs had other cores ({} before, {} after), of one package and kind: what differs between such cores is in the \
+             changes. `--cores` keeps them the same.",
+            shown(before),
+            shown(after)
+        )
+    };
+    moved.then(note).into_iter().collect()
+}
+
+fn cores(environment: &Environment) -> (&Option<usize>, &Option<usize>) {
+    (&environment.cores.server, &environment.cores.client)
+}
+
+/// Whether the cores of both runs are as good as each other, which is more than having a name in common.
+fn are_alike(before: &Environment, after: &Environment) -> bool {
+    before.cores.kinds.is_some() && before.cores.kinds == after.cores.kinds
+}
+
 fn machines(before: &Environment, after: &Environment) -> Vec<String> {
     let mut found = Differences::default();
     let (one, other) = (&before.machine, &after.machine);
@@ -23,8 +50,10 @@ fn machines(before: &Environment, after: &Environment) -> Vec<String> {
     found.unless_equal("the frequency governor", &one.governor, &other.governor);
     found.unless_equal("turbo", &one.turbo, &other.turbo);
     found.unless_equal("simultaneous multithreading", &one.smt, &other.smt);
-    found.unless_equal("the server's core", &before.cores.server, &after.cores.server);
-    found.unless_equal("the client's core", &before.cores.client, &after.cores.client);
+    if !are_alike(before, after) {
+        found.unless_equal("the server's core", &before.cores.server, &after.cores.server);
+        found.unless_equal("the client's core", &before.cores.client, &after.cores.client);
+    }
     found.0
 }
 
@@ -133,6 +162,8 @@ fn identity(program: &BuiltServer) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tickbench_record::{CoreKind, CoreKinds};
+
     use super::*;
 
     fn study(more: &str) -> Study {
@@ -171,6 +202,37 @@ mod tests {
         ] {
             assert!(all.contains(words), "{words} is missing from {all}");
         }
+    }
+
+    #[test]
+    fn equal_cores_of_one_package_are_comparable_with_a_note() {
+        let kind = |package, most_khz| CoreKind { package, most_khz, ..CoreKind::default() };
+        let on = |server, client, kinds: Option<(CoreKind, CoreKind)>| {
+            let mut environment = Environment::default();
+            environment.cores.server = Some(server);
+            environment.cores.client = Some(client);
+            environment.cores.kinds =
+                kinds.map(|(server, client)| CoreKinds { server, client, siblings: false });
+            environment
+        };
+        let fast = || Some((kind(0, Some(5)), kind(0, Some(5))));
+        let study = study("rate_per_s = 5\n");
+        let compared = |one: &Environment, other: &Environment| {
+            (differences((&study, one), (&study, other)).len(), notes(one, other).len())
+        };
+        assert_eq!(compared(&on(0, 1, fast()), &on(1, 0, fast())), (0, 1));
+        assert_eq!(compared(&on(0, 1, fast()), &on(0, 1, fast())), (0, 0));
+        for other in [
+            // Not known, another package, a slower kind in one of the roles.
+            None,
+            Some((kind(1, Some(5)), kind(1, Some(5)))),
+            Some((kind(0, Some(5)), kind(0, Some(3)))),
+        ] {
+            assert_eq!(compared(&on(0, 1, fast()), &on(1, 0, other.clone())), (2, 0), "{other:?}");
+        }
+        assert_eq!(compared(&on(0, 1, None), &on(1, 0, None)), (2, 0), "what is not known is not equal");
+        let note = notes(&on(0, 1, fast()), &on(1, 0, fast())).remove(0);
+        assert!(note.contains("(server 0, client 1 before, server 1, client 0 after)"), "{note}");
     }
 
     #[test]

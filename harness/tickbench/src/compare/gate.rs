@@ -8,8 +8,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use tickbench_record::Cell;
-use tickbench_stats::{Change, Metric, Verdict};
+use tickbench_stats::{Change, Changes, FAMILY_ERROR, Metric, Verdict};
 
+use super::page::counted;
 use crate::figures;
 
 /// What a user calls a failure.
@@ -51,7 +52,43 @@ const KEYS: [(&str, Key); 6] = [
 
 const EXAMPLE: &str = "for instance 'delivery.p99 > +5%' or 'messages_per_s < -3% scenario=throughput'";
 
+/// What becomes of a gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// So many figures could have failed it, and none did.
+    Passed(usize),
+    /// These cells are beyond it by more than the noise.
+    Failed(Vec<String>),
+    /// Nothing failed it, and nothing could have, for this reason.
+    Undecided(String),
+}
+
 impl Gate {
+    /// What becomes of it where two runs differ by this.
+    pub(crate) fn judge(&self, changes: &Changes) -> Outcome {
+        let about: Vec<&Change> = changes.figures.iter().filter(|change| self.is_about(change)).collect();
+        let violating: Vec<String> = about
+            .iter()
+            .filter(|change| self.is_violated_by(change))
+            .map(|change| change.cell.to_string())
+            .collect();
+        if !violating.is_empty() {
+            return Outcome::Failed(violating);
+        }
+        if about.is_empty() {
+            return Outcome::Undecided(
+                "one of the runs has no such figure: nothing completed, or too little".into(),
+            );
+        }
+        match about.iter().filter(|change| is_powerless(change, changes.figures.len())).count() {
+            0 => Outcome::Passed(about.len()),
+            powerless => Outcome::Undecided(format!(
+                "{powerless} of {} could not have failed it, however much they had changed: measure more iterations",
+                counted(about.len(), "figure")
+            )),
+        }
+    }
+
     /// Whether it says anything about a change.
     pub(crate) fn is_about(&self, change: &Change) -> bool {
         change.metric == self.metric && self.reaches(&change.cell)
@@ -64,7 +101,7 @@ impl Gate {
 
     /// Whether the change goes beyond the threshold by more than the noise: it is a change at all (its corrected p is below
     /// 5 %), and its whole interval lies beyond.
-    pub(crate) fn is_violated_by(&self, change: &Change) -> bool {
+    fn is_violated_by(&self, change: &Change) -> bool {
         let ratio = change.deciding().ratio;
         let beyond = match self.side {
             Side::Above => ratio.low > self.limit,
@@ -72,6 +109,11 @@ impl Gate {
         };
         beyond && change.verdict != Verdict::NoDifference
     }
+}
+
+/// Whether a figure has too few iterations to be called changed, corrected for so many, whatever its values are.
+pub(super) fn is_powerless(change: &Change, figures: usize) -> bool {
+    change.deciding().smallest_p * figures as f64 >= FAMILY_ERROR
 }
 
 impl Key {

@@ -8,12 +8,14 @@ use std::path::Path;
 
 use anyhow::{bail, ensure};
 use tickbench_record::{Cell, Environment, Measurement, RunFolder, Study};
-use tickbench_stats::{Changes, Side};
+use tickbench_stats::{Changes, Side, whole_iterations};
 
-use crate::Ended;
 use crate::cli::CompareArgs;
+use crate::exit::ExitStatus;
+use crate::{derive, out};
 
 pub(crate) use gate::Gate;
+use gate::Outcome;
 
 /// A run, read whole.
 pub(crate) struct Records {
@@ -26,6 +28,7 @@ pub(crate) struct Records {
 impl Records {
     fn read(path: &Path) -> anyhow::Result<Records> {
         let folder = RunFolder::open(path)?;
+        derive::note_progress(&folder);
         let (study, environment) = (folder.study()?, folder.environment()?);
         let measurements = folder.measurements()?;
         let path = path.display().to_string();
@@ -36,13 +39,18 @@ impl Records {
         Ok(Records { path, study, environment, measurements })
     }
 
+    /// How many iterations were executed whole.
+    pub(crate) fn whole_iterations(&self) -> u32 {
+        whole_iterations(&self.measurements, self.environment.executions_per_iteration)
+    }
+
     fn side(&self) -> Side<'_> {
         Side { study: &self.study, measurements: &self.measurements }
     }
 }
 
 /// Prints what changed. Wanting where a gate is violated.
-pub(crate) fn command(args: &CompareArgs) -> anyhow::Result<Ended> {
+pub(crate) fn command(args: &CompareArgs) -> anyhow::Result<ExitStatus> {
     // Reading is most of the work, and each run is read by itself.
     let (before, after) = std::thread::scope(|scope| {
         let before = scope.spawn(|| Records::read(&args.before));
@@ -62,18 +70,24 @@ pub(crate) fn command(args: &CompareArgs) -> anyhow::Result<Ended> {
         );
     }
     let changes = changes(&before, &after, &args.fail_if)?;
-    check_gates(&args.fail_if, &changes)?;
+    check_gates(&args.fail_if, &before, &after, &changes)?;
     let page = page::Page {
         before: &before,
         after: &after,
         changes: &changes,
         gates: &args.fail_if,
         differences: &differences,
+        notes: &comparable::notes(&before.environment, &after.environment),
     };
-    print!("{}", page.render());
-    let is_violated =
-        |gate: &Gate| changes.figures.iter().any(|c| gate.is_about(c) && gate.is_violated_by(c));
-    Ok(if args.fail_if.iter().any(is_violated) { Ended::Wanting } else { Ended::Fine })
+    out::text(page.render());
+    let outcomes: Vec<Outcome> = args.fail_if.iter().map(|gate| gate.judge(&changes)).collect();
+    Ok(if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_))) {
+        ExitStatus::CheckFailed
+    } else if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Undecided(_))) {
+        ExitStatus::Undecided
+    } else {
+        ExitStatus::Success
+    })
 }
 
 fn changes(before: &Records, after: &Records, gates: &[Gate]) -> anyhow::Result<Changes> {
@@ -91,14 +105,16 @@ fn changes(before: &Records, after: &Records, gates: &[Gate]) -> anyhow::Result<
     Ok(changes)
 }
 
-/// A gate that nothing can pass through guards nothing: most often a name in it is misspelt.
-fn check_gates(gates: &[Gate], changes: &Changes) -> anyhow::Result<()> {
+/// A gate about a figure that neither run has guards nothing: most often a name in it is misspelt. What one of them alone has was not
+/// measured in the other, and the gate is undecided.
+fn check_gates(gates: &[Gate], before: &Records, after: &Records, shared: &Changes) -> anyhow::Result<()> {
     for gate in gates {
+        let has = |changes: &Changes| changes.figures.iter().any(|change| gate.is_about(change));
         ensure!(
-            changes.figures.iter().any(|change| gate.is_about(change)),
-            "--fail-if {:?} is about no figure that both runs have: they compare {}",
+            has(shared) || has(&changes(before, before, gates)?) || has(&changes(after, after, gates)?),
+            "--fail-if {:?} is about no figure that the runs have: they compare {}",
             gate.to_string(),
-            page::subjects(changes)
+            page::subjects(shared)
         );
     }
     Ok(())

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use tickbench_record::{Cell, Measurement};
-use tickbench_stats::{Between, Change, Changes, Estimate, FAMILY_ERROR, Verdict};
+use tickbench_stats::{Change, Changes, Estimate, FAMILY_ERROR, Verdict};
 
 use super::comparable::{self, OtherProgram, Role};
+use super::gate::{Outcome, is_powerless};
 use super::{Gate, Records};
 use crate::figures::{self, Unit};
 
@@ -17,6 +18,8 @@ pub(crate) struct Page<'a> {
     pub(crate) gates: &'a [Gate],
     /// Why these runs should not be compared; empty where they may be.
     pub(crate) differences: &'a [String],
+    /// What else differs between them.
+    pub(crate) notes: &'a [String],
 }
 
 const HEAD: &str = "| server | question | figure | before | after | as it is | against the baseline | p |\n\
@@ -41,7 +44,11 @@ impl Page<'_> {
         for (name, run) in [("Before", self.before), ("After", self.after)] {
             let commit = run.environment.commit.as_deref().unwrap_or("unknown");
             let Records { path, study, environment, .. } = run;
-            let (at, iterations) = (&environment.started_at, study.iterations);
+            let at = &environment.started_at;
+            let iterations = match run.whole_iterations() {
+                whole if whole < study.iterations => format!("{whole} of {}", study.iterations),
+                _ => study.iterations.to_string(),
+            };
             let _ = writeln!(
                 text,
                 "- {name}: `{path}`, {at}, study {}, {iterations} iterations, commit `{commit}`",
@@ -55,6 +62,9 @@ impl Page<'_> {
                 let _ = writeln!(text, "> - {difference}");
             });
         }
+        self.notes.iter().for_each(|note| {
+            let _ = writeln!(text, "\n> {note}");
+        });
         text
     }
 
@@ -75,12 +85,11 @@ impl Page<'_> {
     fn powerless(&self) -> String {
         let figures = &self.changes.figures;
         let iterations = figures.iter().map(|change| change.deciding().ratio.iterations).max().unwrap_or(0);
-        let corrected = Between::smallest_p(iterations, iterations) * figures.len() as f64;
-        if figures.is_empty() || corrected < FAMILY_ERROR {
+        if !figures.iter().all(|change| is_powerless(change, figures.len())) || figures.is_empty() {
             return String::new();
         }
         format!(
-            "\nThese runs are too short to tell: with {} a side and {} to correct for, not even figures without any overlap \
+            "\nThese runs are too short to tell: with {} in the shorter one and {} to correct for, not even figures without any overlap \
              reach a p below {FAMILY_ERROR}. Measure more iterations.\n",
             counted(iterations, "iteration"),
             counted(figures.len(), "figure")
@@ -93,14 +102,10 @@ impl Page<'_> {
         }
         let mut text = String::from("## Gates\n\n| fail if | outcome |\n| --- | --- |\n");
         for gate in self.gates {
-            let about = || self.changes.figures.iter().filter(|change| gate.is_about(change));
-            let violating: Vec<String> = about()
-                .filter(|change| gate.is_violated_by(change))
-                .map(|change| change.cell.to_string())
-                .collect();
-            let outcome = match violating.len() {
-                0 => format!("passed by {}", counted(about().count(), "figure")),
-                _ => format!("**failed** by {}", violating.join("; ")),
+            let outcome = match gate.judge(self.changes) {
+                Outcome::Passed(figures) => format!("passed by {}", counted(figures, "figure")),
+                Outcome::Failed(cells) => format!("**failed** by {}", cells.join("; ")),
+                Outcome::Undecided(why) => format!("**undecided**: {why}"),
             };
             let _ = writeln!(text, "| `{gate}` | {} |", outcome.replace('|', "\\|"));
         }
@@ -210,7 +215,8 @@ impl Page<'_> {
         format!(
             "{decides}. In brackets the 95 % interval, bootstrapped over iterations of each run by itself. A figure \
              changed where Mann and Whitney's p, corrected by Holm over all figures here, is below {FAMILY_ERROR} and the \
-             interval excludes 1. A gate fails where a figure changed and its whole interval lies beyond the threshold.\n"
+             interval excludes 1. A gate fails where a figure changed and its whole interval lies beyond the threshold; it is undecided \
+             where one could not have failed it, for there are too few iterations.\n"
         )
     }
 
@@ -288,6 +294,6 @@ fn p(p: f64) -> String {
     if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
 }
 
-fn counted(count: usize, noun: &str) -> String {
+pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

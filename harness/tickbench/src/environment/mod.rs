@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
-use tickbench_record::{Cores, Environment, Machine};
+use tickbench_record::{Cores, Environment, Holder, Machine};
 
 use crate::cores::Placement;
 use crate::preflight::is_quick_clock;
@@ -44,9 +44,19 @@ pub(crate) fn machine(core: usize) -> Machine {
     machine::read(Path::new("/"), core)
 }
 
+/// This process, as the holder of a lock.
+pub(crate) fn this_process() -> Holder {
+    Holder {
+        pid: std::process::id(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        since: rfc3339(SystemTime::now()),
+        command: command_line(),
+    }
+}
+
 /// The command that makes this run, as it can be typed again in the project's folder.
 pub(crate) fn command_line() -> String {
-    let words = std::env::args().skip(1).map(|word| quoted(&word));
+    let words = std::env::args_os().skip(1).map(|word| quoted(&word));
     ["tickbench".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
 

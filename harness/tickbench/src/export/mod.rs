@@ -18,8 +18,10 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use tickbench_record::RunFolder;
 
-use crate::Ended;
 use crate::cli::ExportArgs;
+use crate::derive;
+use crate::exit::ExitStatus;
+use crate::out::{self, Stdout};
 
 /// What a run can be exported as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,16 +39,17 @@ pub(crate) enum Format {
 }
 
 /// Writes what was asked for.
-pub(crate) fn command(args: &ExportArgs) -> anyhow::Result<Ended> {
+pub(crate) fn command(args: &ExportArgs) -> anyhow::Result<ExitStatus> {
     if args.dictionary {
         let dictionary = if args.samples { samples::dictionary() } else { columns::dictionary() };
-        std::io::stdout().write_all(dictionary.as_bytes()).context("failed to write to standard output")?;
-        return Ok(Ended::Fine);
+        out::text(dictionary);
+        return Ok(ExitStatus::Success);
     }
     let (Some(run), Some(format)) = (&args.run, args.format) else {
         bail!("name the run's folder and a format: `tickbench export DIR --format csv`");
     };
     let folder = RunFolder::open(run)?;
+    derive::note_progress(&folder);
     let out = args.out.as_deref();
     let measurements = folder.measurements()?;
     let table = || match args.samples {
@@ -66,10 +69,10 @@ pub(crate) fn command(args: &ExportArgs) -> anyhow::Result<Ended> {
         Format::Openmetrics => to(out, |file| openmetrics::write(&folder, file))?,
         Format::Hlog => {
             let out = out.context("histogram logs are many files: name a folder for them with --out DIR")?;
-            println!("{} logs in `{}`", hlog::write(&measurements, out)?, out.display());
+            out::line(format_args!("{} logs in `{}`", hlog::write(&measurements, out)?, out.display()));
         }
     }
-    Ok(Ended::Fine)
+    Ok(ExitStatus::Success)
 }
 
 /// Lets `write` write into the file that was named, else to standard output.
@@ -78,9 +81,10 @@ fn to(
     write: impl FnOnce(&mut (dyn Write + Send)) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let Some(path) = out else {
-        let mut stdout = BufWriter::new(std::io::stdout());
-        write(&mut stdout)?;
-        return stdout.flush().context("failed to write to standard output");
+        let mut stdout = BufWriter::new(Stdout);
+        let written = write(&mut stdout).and_then(|()| Ok(stdout.flush()?));
+        // A failure of standard output is told when the command ends, unless it was that nobody reads any more.
+        return if out::has_failed() { Ok(()) } else { written };
     };
     let whole = || -> anyhow::Result<()> {
         let mut file = BufWriter::new(File::create(path)?);

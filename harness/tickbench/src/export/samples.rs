@@ -1,5 +1,6 @@
 //! The messages of a run, a row each: what the clients kept of each window, beside the cell that it was of.
 
+use crate::out;
 use anyhow::{Context as _, ensure};
 use tickbench_record::{Measurement, Outcome, RunFolder, Sample, read_samples};
 
@@ -88,7 +89,10 @@ pub(super) fn table<'a>(folder: &'a RunFolder, measurements: &'a [Measurement]) 
     );
     if !lacking.is_empty() {
         let all = kept.len() + lacking.len();
-        eprintln!("note: {} of {all} completed executions of paced ticks left no samples", lacking.len());
+        out::note(format_args!(
+            "note: {} of {all} completed executions of paced ticks left no samples",
+            lacking.len()
+        ));
     }
     let keys = columns::keys();
     let heads = keys.iter().map(Head::of);

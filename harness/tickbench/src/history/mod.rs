@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 
-use crate::Ended;
+use crate::exit::ExitStatus;
+use crate::out;
 
 /// One run, as far as its history goes.
 struct Past {
@@ -24,7 +25,7 @@ const PAGE: &str = "HISTORY.md";
 const CHARTS: &str = "history";
 
 /// Writes the page and its charts.
-pub(crate) fn command(folder: &Path, out: Option<&Path>) -> anyhow::Result<Ended> {
+pub(crate) fn command(folder: &Path, out: Option<&Path>) -> anyhow::Result<ExitStatus> {
     let (runs, passed_over) = past::read(folder)?;
     ensure!(
         !runs.is_empty(),
@@ -40,9 +41,11 @@ pub(crate) fn command(folder: &Path, out: Option<&Path>) -> anyhow::Result<Ended
         write(beside.join(format!("{}.svg", chart.name)), &chart.svg)?;
     }
     write(out.join(PAGE), &page::render(&runs, &passed_over, &charts))?;
-    passed_over.iter().for_each(|folder| eprintln!("note: `{folder}` has no summary.json and was left out"));
-    println!("{} runs, {} charts: {}", runs.len(), charts.len(), out.join(PAGE).display());
-    Ok(Ended::Fine)
+    passed_over
+        .iter()
+        .for_each(|folder| out::note(format_args!("note: `{folder}` has no summary.json and was left out")));
+    out::line(format_args!("{} runs, {} charts: {}", runs.len(), charts.len(), out.join(PAGE).display()));
+    Ok(ExitStatus::Success)
 }
 
 fn write(path: PathBuf, text: &str) -> anyhow::Result<()> {

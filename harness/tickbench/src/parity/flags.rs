@@ -32,14 +32,15 @@ pub(crate) fn of_build(root: &Root, build: &Program, shown: &str) -> BuildFlags 
 }
 
 /// The profile that a cargo command builds with; `None` of any other command.
-fn profile_of(argv: &[String]) -> Option<&str> {
+fn profile_of(argv: &[OsString]) -> Option<&str> {
     let (program, words) = argv.split_first()?;
     if Path::new(program).file_name()? != "cargo" {
         return None;
     }
-    let named = words.windows(2).find(|pair| pair[0] == "--profile").map(|pair| pair[1].as_str());
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    let named = words.windows(2).find(|pair| pair[0] == "--profile").map(|pair| pair[1]);
     let joined = || words.iter().find_map(|word| word.strip_prefix("--profile="));
-    let release = || words.iter().any(|word| word == "--release" || word == "-r").then_some("release");
+    let release = || words.iter().any(|word| ["--release", "-r"].contains(word)).then_some("release");
     Some(named.or_else(joined).or_else(release).unwrap_or("dev"))
 }
 
@@ -92,8 +93,8 @@ fn from_environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Ve
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Vec<String> {
-        line.split(' ').map(str::to_owned).collect()
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
     }
 
     #[test]

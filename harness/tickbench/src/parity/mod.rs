@@ -32,13 +32,14 @@ use clap::Args;
 use tickbench_record::{Ledger, SkippedServer};
 use tickbench_stats::broken_promises;
 
-use crate::Ended;
 use crate::build::{Builder, Instrument};
 use crate::cli::Loopback;
-use crate::cores::{self, CorePair};
+use crate::cores::{self, CoreArgs};
+use crate::exit::ExitStatus;
 use crate::interrupt::Interrupt;
 use crate::launch::Launch;
 use crate::manifest::Manifest;
+use crate::out;
 use crate::program::Program;
 use crate::progress::Progress;
 use crate::root::Root;
@@ -54,19 +55,18 @@ pub(crate) struct ParityArgs {
     /// Where the ledger goes as Markdown; else standard output. A name that ends in `.json` gets the records.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The cores of server and client.
-    #[arg(long, value_name = "S,C")]
-    cores: Option<CorePair>,
+    #[command(flatten)]
+    cores: CoreArgs,
 }
 
 /// Looks at each server in each of its lanes; exit code 1 where a tuned lane breaks the promise of servers/TUNING.md.
-pub(crate) fn command(root: &Root, args: &ParityArgs) -> anyhow::Result<Ended> {
+pub(crate) fn command(root: &Root, args: &ParityArgs) -> anyhow::Result<ExitStatus> {
     let manifest = Manifest::read(root)?;
     let names = if args.servers.is_empty() { manifest.names() } else { args.servers.clone() };
     for name in &names {
         manifest.server(name)?;
     }
-    cores::check_wish(args.cores)?;
+    cores::check(args.cores)?;
     let mut interrupt = Interrupt::install()?;
     let progress = Progress::new();
     let mut builder = Builder::new(root, &mut interrupt, &progress)?;
@@ -87,18 +87,18 @@ pub(crate) fn command(root: &Root, args: &ParityArgs) -> anyhow::Result<Ended> {
     let ledger = survey.of_all(&servers, has, &mut interrupt, &progress)?;
     progress.end();
     for SkippedServer { name, reason } in &skipped {
-        eprintln!("{name}: skipped, {reason}");
+        out::note(format_args!("{name}: skipped, {reason}"));
     }
     ensure!(!ledger.entries.is_empty(), "no server is left to look at");
     write(args, &ledger)?;
     let broken = broken_promises(&ledger);
-    broken.iter().for_each(|what| eprintln!("broken promise: {what}"));
-    Ok(if broken.is_empty() { Ended::Fine } else { Ended::Wanting })
+    broken.iter().for_each(|what| out::note(format_args!("broken promise: {what}")));
+    Ok(if broken.is_empty() { ExitStatus::Success } else { ExitStatus::CheckFailed })
 }
 
 fn write(args: &ParityArgs, ledger: &Ledger) -> anyhow::Result<()> {
     let Some(out) = &args.out else {
-        print!("{}", tickbench_report::ledger_page(ledger));
+        out::text(tickbench_report::ledger_page(ledger));
         return Ok(());
     };
     let text = match out.extension() {
@@ -110,7 +110,7 @@ fn write(args: &ParityArgs, ledger: &Ledger) -> anyhow::Result<()> {
     if let Err(cause) = std::fs::write(out, text) {
         bail!("failed to write `{}`: {cause}; name another file with --out", out.display());
     }
-    println!("{}", out.display());
+    out::line(out.display());
     Ok(())
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
 use tickbench_record::{
     Encoding, Flush, Lane, Ledger, LedgerEntry, Reading, Stage, StreamPass, StreamRequest, Streamed,
     SystemCalls,
@@ -54,15 +53,13 @@ impl Survey<'_> {
                 progress.now(&format!("looking at what {name} sets ({lane})"));
                 match self.of_one(server, lane, interrupt) {
                     Ok(entry) => ledger.entries.push(entry),
-                    Err(Stop::Failed { reason, .. }) => {
+                    Err(Stop::Failed { reason, .. } | Stop::Overdue(reason)) => {
                         ledger.entries.push(self.unseen(server, lane, &reason))
                     }
-                    Err(Stop::Interrupted) => bail!("interrupted: nothing was measured yet"),
+                    Err(Stop::Interrupted(interrupted)) => return Err(interrupted.into()),
                     Err(Stop::Broken(cause)) => return Err(cause),
                 }
-                if interrupt.wants_end() {
-                    bail!("interrupted: nothing was measured yet");
-                }
+                interrupt.check(": nothing was measured yet")?;
             }
         }
         Ok(ledger)
@@ -160,9 +157,7 @@ impl Survey<'_> {
                 return Err(Stop::failed(Stage::Measure, reason));
             }
             let in_time = wait(&mut [&mut client.out, &mut client.err], deadline, Some(interrupt))?;
-            if interrupt.wants_end() {
-                return Err(Stop::Interrupted);
-            }
+            interrupt.check(": nothing was measured yet")?;
             if !in_time && Instant::now() >= deadline {
                 let reason = format!("the client had no last tick within {} s", STREAM_DEADLINE.as_secs());
                 return Err(Stop::failed(Stage::Measure, reason));
@@ -184,7 +179,7 @@ impl Survey<'_> {
 fn missing<T>(outcome: Result<T, Stop>) -> Result<Reading<T>, Stop> {
     match outcome {
         Ok(value) => Ok(Reading::Read(value)),
-        Err(Stop::Failed { reason, .. }) => Ok(Reading::Missing { missing: reason }),
+        Err(Stop::Failed { reason, .. } | Stop::Overdue(reason)) => Ok(Reading::Missing { missing: reason }),
         Err(stop) => Err(stop),
     }
 }

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use tickbench_record::{ClientCeiling, ClockCheck, CoreHiccups, Cores, Environment, Finding, Study};
 
-use crate::Ended;
 use crate::awake::Waker;
 use crate::build::{Builder, Instrument};
 use crate::cli::PreflightArgs;
-use crate::cores::{self, CorePair, Placement};
+use crate::cores::{self, CoreArgs, Placement};
 use crate::environment;
+use crate::exit::ExitStatus;
 use crate::interrupt::Interrupt;
 use crate::launch::Stop;
 use crate::manifest::Manifest;
@@ -23,7 +23,7 @@ use crate::program::Program;
 use crate::progress::Progress;
 use crate::quiet::RESTLESS;
 use crate::root::Root;
-use crate::{study, system};
+use crate::{out, study, system};
 
 pub(crate) use settings::is_quick_clock;
 use settings::{Scene, finding};
@@ -40,9 +40,6 @@ const MUCH_LOST: f64 = 0.03;
 /// How long cores are watched before a run: the gaps come hundreds of times a second.
 const WATCHED: Duration = Duration::from_millis(700);
 
-const ASLEEP: &str = "Nothing is pinned, so that no core of the server's own can be kept awake: it slept, wherever the study wanted \
-                      it awake.";
-
 /// What was found.
 pub(crate) struct Preflight {
     pub(crate) placement: Placement,
@@ -58,16 +55,16 @@ pub(crate) struct Preflight {
 }
 
 /// `tickbench preflight`.
-pub(crate) fn command(root: &Root, args: &PreflightArgs) -> anyhow::Result<Ended> {
+pub(crate) fn command(root: &Root, args: &PreflightArgs) -> anyhow::Result<ExitStatus> {
     let manifest = Manifest::read(root)?;
-    cores::check_wish(args.cores)?;
+    cores::check(args.cores)?;
     let mut interrupt = Interrupt::install()?;
     let progress = Progress::new();
     let watch = watch_of(&manifest, &[], &mut Builder::new(root, &mut interrupt, &progress)?)?;
     let found = Preflight::look(args.cores, watch.as_ref(), &mut interrupt, &progress)?;
     progress.end();
-    print!("{}", table::of(&found));
-    Ok(Ended::Fine)
+    out::text(table::of(&found));
+    Ok(ExitStatus::Success)
 }
 
 /// The program that looks after cores, from the first client that brings one.
@@ -83,7 +80,7 @@ pub(crate) fn watch_of(
 impl Preflight {
     /// Looks at the machine, and chooses the cores where nobody has.
     pub(crate) fn look(
-        wish: Option<CorePair>,
+        args: CoreArgs,
         watch: Option<&Program>,
         interrupt: &mut Interrupt,
         progress: &Progress,
@@ -91,7 +88,7 @@ impl Preflight {
         let mut warnings = Vec::new();
         let hiccups = match watch {
             Some(watch) => {
-                let cores = cores::candidates(wish, MOST_WATCHED);
+                let cores = cores::candidates(args, MOST_WATCHED);
                 progress.now(&format!("watching cores {}", settings::listed(&cores)));
                 kept(
                     watch::hiccups(watch, &cores, WATCHED, interrupt),
@@ -102,7 +99,7 @@ impl Preflight {
             None => None,
         };
         let hiccups = hiccups.unwrap_or_default();
-        let placement = cores::place(wish, &hiccups)?;
+        let placement = cores::place(args, &hiccups)?;
         let pair = placement.cores.server.zip(placement.cores.client);
         let clocks = match (watch, pair) {
             (Some(watch), Some((server, client))) => {
@@ -115,23 +112,24 @@ impl Preflight {
             }
             _ => None,
         };
-        anyhow::ensure!(!interrupt.wants_end(), "interrupted: nothing was measured yet");
+        interrupt.check(": nothing was measured yet")?;
         warnings.extend(clocks.and_then(|clocks| backwards(&clocks)));
-        let waker = waker(watch, placement.cores.server, &hiccups);
+        let mut waker = waker(watch, placement.cores.server, &hiccups);
         let cores: Vec<usize> = pair.map_or(Vec::new(), |(server, client)| vec![server, client]);
         let machine = environment::machine(placement.cores.server.unwrap_or_default());
         let mut findings = Scene { root: Path::new("/"), machine: &machine, cores: &cores }.findings();
-        findings.extend(awake(&waker, interrupt));
+        findings.push(finding("choice of cores", Some(placement.choice.clone()), None));
+        findings.extend(awake(&mut waker, interrupt));
         Ok(Preflight { placement, hiccups, clocks, findings, ceilings: Vec::new(), warnings, waker })
     }
 
     /// What an interrupted run found when it began, and goes on with.
     pub(crate) fn recorded(
         environment: &Environment,
-        wish: Option<CorePair>,
+        args: CoreArgs,
         watch: Option<&Program>,
     ) -> anyhow::Result<Preflight> {
-        let placement = cores::place(wish, &[])?;
+        let placement = cores::place(args, &[])?;
         let waker = waker(watch, placement.cores.server, &environment.hiccups);
         Ok(Preflight {
             placement,
@@ -144,10 +142,15 @@ impl Preflight {
         })
     }
 
-    /// Lets the server's core sleep wherever the study wants it awake, and says so, where nothing is pinned: there is no such core.
+    /// Lets the server's core sleep wherever the study wants it awake, and says so, where nothing can keep it awake: that is no
+    /// server's doing.
     pub(crate) fn apply(&mut self, study: &mut Study) {
-        if self.placement.cores.server.is_none() && study::let_sleep(study) {
-            self.warnings.push(ASLEEP.into());
+        if let Err(reason) = &self.waker
+            && study::let_sleep(study)
+        {
+            self.warnings.push(format!(
+                "The server's core cannot be kept awake here ({reason}): it slept, wherever the study wanted it awake."
+            ));
         }
     }
 
@@ -207,13 +210,19 @@ fn waker(watch: Option<&Program>, core: Option<usize>, hiccups: &[CoreHiccups]) 
     Waker::new(watch, core, threshold_ns).map_err(|cause| format!("{cause:#}"))
 }
 
-/// Which ways of keeping a core awake work here: each is tried.
-fn awake(waker: &Result<Waker, String>, interrupt: &mut Interrupt) -> [Finding; 2] {
-    let spinner = match waker.as_ref().map(|waker| waker.wake(interrupt)) {
-        Ok(Ok(_)) => finding("awake core: SCHED_IDLE spinner", Some("works".into()), None),
-        Ok(Err(Stop::Failed { reason, .. })) => refused(reason),
-        Ok(Err(Stop::Interrupted)) => refused("interrupted".into()),
-        Ok(Err(Stop::Broken(cause))) => refused(format!("{cause:#}")),
+/// Which ways of keeping a core awake work here: each is tried. A waker that does not work is one no more.
+fn awake(waker: &mut Result<Waker, String>, interrupt: &mut Interrupt) -> [Finding; 2] {
+    if let Ok(one) = &waker
+        && let Err(stop) = one.wake(interrupt)
+    {
+        *waker = Err(match stop {
+            Stop::Failed { reason, .. } | Stop::Overdue(reason) => reason,
+            Stop::Interrupted(interrupted) => interrupted.to_string(),
+            Stop::Broken(cause) => format!("{cause:#}"),
+        });
+    }
+    let spinner = match waker {
+        Ok(_) => finding("awake core: SCHED_IDLE spinner", Some("works".into()), None),
         Err(reason) => refused(reason.clone()),
     };
     let quality = match system::forbid_deep_sleep() {

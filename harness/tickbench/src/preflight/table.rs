@@ -90,7 +90,7 @@ mod tests {
             longest_ns: 1_500_000,
         };
         let text = of(&Preflight {
-            placement: Placement { cores, warnings: vec!["two cores only".into()] },
+            placement: Placement { cores, warnings: vec!["two cores only".into()], ..Placement::default() },
             hiccups: vec![noisy, CoreHiccups { core: 3, lost_share: 0.01, ..noisy }],
             clocks: Some(ClockCheck { readings: 1000, backwards: 0, worst_ns: 0 }),
             findings: vec![finding("load", "3.20", Some("end it")), finding("turbo", "off", None)],

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use serde::de::DeserializeOwned;
 use tickbench_record::{ClockCheck, CoreHiccups};
 
@@ -65,7 +65,7 @@ impl Asked {
     ) -> anyhow::Result<T> {
         let status = self.process.wait_end(Instant::now() + watched + SLACK)?;
         interrupt.look();
-        ensure!(!interrupt.wants_end(), "interrupted: nothing was measured yet");
+        interrupt.check(": nothing was measured yet")?;
         let line = self.program.line();
         match status {
             Some(status) if status.success() => {}

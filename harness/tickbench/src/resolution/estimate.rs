@@ -8,6 +8,7 @@ use tickbench_record::{Distribution, Measurement, Observation, RunFolder, Study}
 use tickbench_stats::{Detection, STUDIES, detection};
 
 use super::ladder::{self, Step};
+use crate::out;
 use crate::table::Columns;
 
 /// A delay is found where at least so many studies of its kind find it.
@@ -74,26 +75,29 @@ pub(super) fn print(folder: &RunFolder) -> anyhow::Result<bool> {
         .with_context(|| format!("failed to estimate the resolution from `{}`", folder.path().display()))?;
     if lines.is_empty() {
         let records = folder.path().join("measurements.jsonl");
-        eprintln!("nothing can be estimated: too few executions completed; `{}` says why", records.display());
+        out::note(format_args!(
+            "nothing can be estimated: too few executions completed; `{}` says why",
+            records.display()
+        ));
         return Ok(false);
     }
     let smallest = smallest(&lines);
     let scenario = study.scenarios.first().context("the study has no scenario")?;
-    println!(
+    out::line(format_args!(
         "Delivery, {} ticks/s, {} iterations of {} ms. Found: the share of {STUDIES} studies drawn from these iterations in \
          which the delay is judged as higher.\n8 % are expected where nothing was injected.\n",
         scenario.rate_per_s, study.iterations, scenario.window_ms
-    );
+    ));
     let heads = ["delivery", "quantile", "injected", "without", "with", "difference", "", "found"];
-    print!("{}{}", COLUMNS.row(heads), COLUMNS.rule());
+    out::text(format_args!("{}{}", COLUMNS.row(heads), COLUMNS.rule()));
     for line in &lines {
-        print!("{}", line.row());
+        out::text(line.row());
     }
-    println!();
+    out::line("");
     for smallest in &smallest {
-        println!("{smallest}");
+        out::line(smallest);
     }
-    println!();
+    out::line("");
     folder.write_json("resolution.json", &Resolution { studies: STUDIES, power: POWER, lines, smallest })?;
     Ok(true)
 }

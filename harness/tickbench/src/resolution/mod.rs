@@ -7,24 +7,26 @@ mod estimate;
 mod ladder;
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use tickbench_record::{RunFolder, ScenarioKind, Spent, Study};
 
-use crate::Ended;
 use crate::build::Contestant;
-use crate::cores::CorePair;
+use crate::carry_out::carry_out;
+use crate::cores::CoreArgs;
 use crate::environment;
+use crate::exit::ExitStatus;
 use crate::injection::Injection;
 use crate::interrupt::Interrupt;
+use crate::out;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::quiet::Patience;
 use crate::root::Root;
-use crate::run::{Kept, carry_out};
-use crate::start::folder_name;
+use crate::start::claim;
+use crate::state::RunState;
 use crate::study;
 use ladder::Step;
 
@@ -39,9 +41,8 @@ pub(crate) struct ResolutionArgs {
     /// Measure nothing: estimate from the records of this run.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["iterations", "out", "cores", "seed", "wait_for_quiet"])]
     from: Option<PathBuf>,
-    /// The cores of server and client.
-    #[arg(long, value_name = "S,C")]
-    cores: Option<CorePair>,
+    #[command(flatten)]
+    cores: CoreArgs,
     /// Seed of order, feed and intervals; else drawn.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
@@ -51,25 +52,21 @@ pub(crate) struct ResolutionArgs {
     wait_for_quiet: Option<Duration>,
 }
 
-pub(crate) fn command(root: &Root, args: &ResolutionArgs) -> anyhow::Result<Ended> {
-    let folder = match &args.from {
-        Some(path) => RunFolder::open(path)?,
+pub(crate) fn command(root: &Root, args: &ResolutionArgs) -> anyhow::Result<ExitStatus> {
+    let (folder, status) = match &args.from {
+        Some(path) => (RunFolder::open(path)?, ExitStatus::Success),
         None => measure(root, args)?,
     };
     if !estimate::print(&folder)? {
-        return Ok(Ended::Wanting);
+        return Ok(status.and(ExitStatus::Undecided));
     }
-    println!("{}", folder.path().display());
-    Ok(Ended::Fine)
+    out::line(folder.path().display());
+    Ok(status)
 }
 
 /// Runs the server with each delay, in shuffled order in each iteration, and keeps what was measured as a run.
-fn measure(root: &Root, args: &ResolutionArgs) -> anyhow::Result<RunFolder> {
-    let path = args
-        .out
-        .clone()
-        .unwrap_or_else(|| root.runs().join(format!("resolution-{}", folder_name(SystemTime::now()))));
-    RunFolder::check_vacant(&path)?;
+fn measure(root: &Root, args: &ResolutionArgs) -> anyhow::Result<(RunFolder, ExitStatus)> {
+    let claim = claim(args.out.as_deref(), root, "resolution-")?;
     let mut interrupt = Interrupt::install()?;
     let progress = Progress::new();
     let mut injection = Injection::build(root, args.cores, &mut interrupt, &progress)?;
@@ -81,7 +78,7 @@ fn measure(root: &Root, args: &ResolutionArgs) -> anyhow::Result<RunFolder> {
 
     let cores = &injection.found.placement.cores;
     let patience = Patience::new(args.wait_for_quiet, injection.watch.as_ref(), cores)?;
-    let folder = RunFolder::create(&path)?;
+    let (folder, lock) = claim.keep()?;
     folder.write_study(&study)?;
     let mut environment = environment::of_run(root, &injection.found.placement, None);
     injection.found.note(&mut environment);
@@ -89,12 +86,13 @@ fn measure(root: &Root, args: &ResolutionArgs) -> anyhow::Result<RunFolder> {
     environment.servers = servers.iter().map(|server| server.built.record.clone()).collect();
     environment.clients = injection.clients().iter().map(|client| client.built.record.clone()).collect();
     environment.baseline = names.first().cloned();
+    environment.executions_per_iteration = Some(plan.iteration(0).len());
     folder.write_environment(&environment)?;
-    let mut kept = Kept { folder, environment, done: Vec::new(), spent: Spent::default() };
+    let mut state = RunState { folder, lock, environment, done: Vec::new(), spent: Spent::default() };
     let rig = injection.rig(&study, &servers);
-    carry_out(&rig, &plan, patience, &mut kept, &mut interrupt, progress)?.end();
-    kept.folder.write_environment(&kept.environment)?;
-    Ok(kept.folder)
+    carry_out(&rig, &plan, patience, &mut state, &mut interrupt, progress)?.end();
+    let status = state.status(study.iterations, &interrupt);
+    Ok((state.folder, status))
 }
 
 fn contestant(injection: &Injection, step: &Step) -> Contestant {

@@ -12,10 +12,11 @@ use clap::Args;
 
 pub(crate) use kept::last;
 
-use crate::Ended;
-use crate::cores::CorePair;
+use crate::cores::CoreArgs;
+use crate::exit::ExitStatus;
 use crate::injection::Injection;
 use crate::interrupt::Interrupt;
+use crate::out;
 use crate::progress::Progress;
 use crate::root::Root;
 use crate::table::Columns;
@@ -33,12 +34,11 @@ pub(crate) struct SelftestArgs {
     /// Only these probes. The result is then not kept.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
-    /// The cores of server and client.
-    #[arg(long, value_name = "S,C")]
-    cores: Option<CorePair>,
+    #[command(flatten)]
+    cores: CoreArgs,
 }
 
-pub(crate) fn command(root: &Root, args: &SelftestArgs) -> anyhow::Result<Ended> {
+pub(crate) fn command(root: &Root, args: &SelftestArgs) -> anyhow::Result<ExitStatus> {
     let probes = wanted(&args.only)?;
     let mut interrupt = Interrupt::install()?;
     let progress = Progress::new();
@@ -46,20 +46,24 @@ pub(crate) fn command(root: &Root, args: &SelftestArgs) -> anyhow::Result<Ended>
     progress.end();
     let mut subject = Subject { injection: &injection, interrupt: &mut interrupt };
 
-    print!("{}{}", COLUMNS.row(["probe", "what was done", "expected", "seen", ""]), COLUMNS.rule());
+    out::text(format_args!(
+        "{}{}",
+        COLUMNS.row(["probe", "what was done", "expected", "seen", ""]),
+        COLUMNS.rule()
+    ));
     let mut rows = Vec::new();
     for probe in probes {
         let row = tried(probe, &mut subject)?;
         let Row { name, done, expected, seen, .. } = &row;
-        print!("{}", COLUMNS.row([name, done, expected, seen, row.verdict()]));
+        out::text(COLUMNS.row([name, done, expected, seen, row.verdict()]));
         rows.push(row);
     }
     let missed: Vec<&str> = rows.iter().filter(|row| !row.caught).map(|row| row.name.as_str()).collect();
-    println!("{}", concluded(rows.len(), &missed));
+    out::line(concluded(rows.len(), &missed));
     if args.only.is_empty() {
-        println!("{}", kept::keep(&injection.target, &rows)?.display());
+        out::line(kept::keep(&injection.target, &rows)?.display());
     }
-    Ok(if missed.is_empty() { Ended::Fine } else { Ended::Wanting })
+    Ok(if missed.is_empty() { ExitStatus::Success } else { ExitStatus::CheckFailed })
 }
 
 fn wanted(only: &[String]) -> anyhow::Result<Vec<&'static Probe>> {

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use tickbench_record::{Measurement, Observation, Outcome, Stage, Study};
 
-use crate::execute::execute_under;
+use crate::execute::{Executed, execute_under};
 use crate::injection::Injection;
 use crate::interrupt::Interrupt;
 use crate::plan::Execution;
@@ -56,11 +56,13 @@ impl Subject<'_> {
         let cell = study.cells(&[servers[0].name.clone()], |_| true).pop().context("a study has a cell")?;
         let execution = Execution { iteration: 0, position: 0, cell };
         let rig = self.injection.rig(&study, &servers);
-        let measurement = execute_under(&rig, &execution, self.interrupt, act)?;
-        if self.interrupt.wants_end() {
-            bail!("interrupted: the self-test is not whole, and nothing of it is kept");
-        }
-        let Some(Measurement { outcome, observation, .. }) = measurement else { bail!("interrupted") };
+        let executed = execute_under(&rig, &execution, self.interrupt, act)?;
+        self.interrupt.check(": the self-test is not whole, and nothing of it is kept")?;
+        let (Executed::Measured(Measurement { outcome, observation, .. })
+        | Executed::Overdue(Measurement { outcome, observation, .. })) = executed
+        else {
+            bail!("an execution ended early, and nobody asked for it")
+        };
         match (outcome, observation) {
             (Outcome::Failed { stage, reason }, _) => Ok(Err(Failed { stage, reason })),
             (Outcome::Completed, Some(observation)) => Ok(Ok(observation)),

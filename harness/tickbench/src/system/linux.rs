@@ -2,9 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use tickbench_record::CoreKind;
 
 use crate::cores::parse_core_list;
 
@@ -97,6 +100,23 @@ pub(crate) fn siblings(core: usize) -> Vec<usize> {
     std::fs::read_to_string(path).map_or_else(|_| vec![core], |list| parse_core_list(&list))
 }
 
+/// What makes a core as good as another; `None` where the kernel does not say in which package it is.
+pub(crate) fn core_kind(core: usize) -> Option<CoreKind> {
+    core_kind_in(Path::new(&format!("/sys/devices/system/cpu/cpu{core}")))
+}
+
+fn core_kind_in(folder: &Path) -> Option<CoreKind> {
+    let file = |path: &str| Some(std::fs::read_to_string(folder.join(path)).ok()?.trim().to_owned());
+    // The caches of a core are numbered from the nearest on, few as they are.
+    let shared = |index: usize| file(&format!("cache/index{index}/shared_cpu_list"));
+    Some(CoreKind {
+        package: file("topology/physical_package_id")?.parse().ok()?,
+        shares_cache_with: (0..16).map_while(shared).last(),
+        most_khz: file("cpufreq/cpuinfo_max_freq").and_then(|text| text.parse().ok()),
+        capacity: file("cpu_capacity").and_then(|text| text.parse().ok()),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,5 +139,28 @@ mod tests {
         let pinned = allowed_cores().unwrap();
         pin_self(&all).unwrap();
         assert_eq!(pinned, all[..1]);
+    }
+
+    #[test]
+    fn the_kind_of_a_core_is_its_package_its_last_cache_and_its_speed() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(core_kind_in(folder.path()), None);
+        for (path, text) in [
+            ("topology/physical_package_id", "1\n"),
+            ("cache/index0/shared_cpu_list", "4\n"),
+            ("cache/index1/shared_cpu_list", "4-7\n"),
+            ("cpufreq/cpuinfo_max_freq", "5200000\n"),
+        ] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let kind = CoreKind {
+            package: 1,
+            shares_cache_with: Some("4-7".into()),
+            most_khz: Some(5_200_000),
+            capacity: None,
+        };
+        assert_eq!(core_kind_in(folder.path()), Some(kind));
     }
 }

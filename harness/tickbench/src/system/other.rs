@@ -49,3 +49,7 @@ pub(crate) fn forbid_deep_sleep() -> io::Result<File> {
 pub(crate) fn siblings(core: usize) -> Vec<usize> {
     vec![core]
 }
+
+pub(crate) fn core_kind(_core: usize) -> Option<tickbench_record::CoreKind> {
+    None
+}

@@ -114,6 +114,9 @@ impl Project {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tickbench"));
         command.arg("--root").arg(self.path()).args(args).current_dir(self.path());
         command.env("CARGO_TARGET_DIR", self.path().join("target")).stdin(Stdio::null());
+        // Projects of other tests measure on the same cores at the same time.
+        command.env("TICKBENCH_MACHINE_DIR", self.path());
+        listen_to_signals(&mut command);
         command
     }
 
@@ -210,6 +213,19 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "{what} did not come about");
         std::thread::yield_now();
     }
+}
+
+/// Undoes what whoever runs the tests ignores: a shell lets its background jobs ignore SIGINT, `nohup` SIGHUP.
+fn listen_to_signals(command: &mut Command) {
+    let usual = || {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: the usual action is no handler, which could be unsafe.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: it makes system calls alone, as is demanded between fork and exec.
+    unsafe { std::os::unix::process::CommandExt::pre_exec(command, usual) };
 }
 
 pub(crate) fn stderr(output: &Output) -> String {

@@ -30,7 +30,9 @@ impl Disturber {
             Disturbance::SlowReader => reader(Appetite::Tenth),
             kind => Guests::new(kind, request.server)
                 .map(|guests| Disturber::Guests(Box::new(guests)))
-                .map_err(|cause| Failure::new(Stage::Connect, format!("failed to set up {kind}: {cause}"))),
+                .map_err(|cause| {
+                    Failure::of_call(Stage::Connect, format!("failed to set up {kind}: {cause}"), &cause)
+                }),
         }
     }
 

@@ -42,7 +42,7 @@ const SETTING_UP_SLEEP_NS: u32 = 1_000_000;
 /// Measures what `request` says.
 pub(super) fn measured(request: &Request) -> Result<Observation, Failure> {
     let held = request.connections + 1 + request.beside.most_at_once();
-    link::raise_open_files(held).map_err(|reason| Failure::new(Stage::Connect, reason))?;
+    link::raise_open_files(held).map_err(|reason| Failure::own(Stage::Connect, reason))?;
     let (mut relay, session) = Relay::set_up(request)?;
     let closed = relay.run(session)?;
     relay.finish(closed)
@@ -81,7 +81,7 @@ impl Relay<'_> {
         relay.await_subscribed(&mut opening)?;
         let session = Session::begin(request, monotonic_ns() - started_ns)?;
         let publisher = Publisher::new(request, socket)
-            .map_err(|cause| Failure::new(Stage::Connect, format!("failed to draw a mask: {cause}")))?;
+            .map_err(|cause| Failure::own(Stage::Connect, format!("failed to draw a mask: {cause}")))?;
         relay.subscribers.set_publisher(publisher);
         Ok((relay, session))
     }
@@ -199,12 +199,12 @@ impl Relay<'_> {
 fn duplicate(connections: &[Connection]) -> Result<std::os::fd::OwnedFd, Failure> {
     let [only] = connections else { return Err(Failure::new(Stage::Connect, "no publisher was opened")) };
     only.socket.try_clone().map_err(|cause| {
-        Failure::new(Stage::Connect, format!("failed to duplicate the publisher's descriptor: {cause}"))
+        Failure::own(Stage::Connect, format!("failed to duplicate the publisher's descriptor: {cause}"))
     })
 }
 
 fn cannot_disturb(session: &Session, cause: &std::io::Error) -> Failure {
-    session.failure(format!("failed to go on with what disturbs: {cause}"))
+    Failure::of_call(session.stage(), format!("failed to go on with what disturbs: {cause}"), cause)
 }
 
 fn never_subscribed(waited_for: u32, stall_ns: u64) -> Failure {

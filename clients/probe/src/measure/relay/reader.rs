@@ -68,7 +68,7 @@ impl Reader {
         let mut opened = link::open(request.server, SUBSCRIBE, 1, Spacing::None, request.stall_ns)?;
         let mut connection = opened.pop().expect("one was asked for");
         set_socket_recv_buffer_size(&connection.socket, RECEIVE_BUFFER_BYTES).map_err(|cause| {
-            Failure::new(Stage::Connect, format!("failed to set a small receive buffer: {cause}"))
+            Failure::own(Stage::Connect, format!("failed to set a small receive buffer: {cause}"))
         })?;
         let mut following = Following::default();
         let leftover = std::mem::take(&mut connection.leftover);

@@ -1,17 +1,53 @@
 //! Who runs where: the server on one core, the client on another, the harness on neither where there are more.
 
+mod choice;
+mod claims;
+mod memory;
+
+use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context as _, bail, ensure};
-use tickbench_record::{CoreHiccups, Cores};
+use clap::Args;
+use tickbench_record::{CoreHiccups, CoreKinds, Cores};
 
 use crate::system;
+use choice::{Choice, one_of_each};
+
+pub(crate) use claims::Claims;
+
+/// Where runs on this machine find each other. Another folder than `/tmp` is for containers that share cores and not `/tmp`.
+const MACHINE_FOLDER: &str = "TICKBENCH_MACHINE_DIR";
+
+/// Which cores to use.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct CoreArgs {
+    /// The cores of server and client; else those of the last run on this machine, or the quieter two of up to eight.
+    #[arg(long, value_name = "S,C")]
+    pub(crate) cores: Option<CorePair>,
+    /// Measure even on cores on which another run measures; neither's figures are then to be trusted.
+    #[arg(long)]
+    pub(crate) anyway: bool,
+}
 
 /// The cores of server and client; two different ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CorePair {
     pub(crate) server: usize,
     pub(crate) client: usize,
+}
+
+impl CorePair {
+    fn both(self) -> [usize; 2] {
+        [self.server, self.client]
+    }
+}
+
+impl fmt::Display for CorePair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "server {}, client {}", self.server, self.client)
+    }
 }
 
 impl FromStr for CorePair {
@@ -52,46 +88,78 @@ pub(crate) fn parse_core_list(list: &str) -> Vec<usize> {
 }
 
 /// Where everything runs, and what a reader must know about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Placement {
     pub(crate) cores: Cores,
+    /// Why these cores.
+    pub(crate) choice: String,
     pub(crate) warnings: Vec<String>,
+    /// No other run takes these cores meanwhile.
+    pub(crate) _claims: Claims,
 }
 
-/// The cores worth watching before two of them are chosen: the two that are wished for; else one of each physical core, at
-/// most `limit` of them, the last ones. None where there is nothing to choose from.
-pub(crate) fn candidates(wish: Option<CorePair>, limit: usize) -> Vec<usize> {
-    let allowed = system::allowed_cores().unwrap_or_default();
-    match wish {
-        Some(pair) => vec![pair.server, pair.client],
-        None if allowed.len() < 2 => Vec::new(),
+fn machine_folder() -> PathBuf {
+    std::env::var_os(MACHINE_FOLDER).filter(|set| !set.is_empty()).map_or("/tmp".into(), PathBuf::from)
+}
+
+/// The cores worth watching before two of them are chosen: the two that are named; else one of each physical core, at
+/// most `limit` of them, the last ones, and those of the last run. None where there is nothing to choose from, and none on which
+/// another run measures: to watch a core is to spin on it.
+pub(crate) fn candidates(args: CoreArgs, limit: usize) -> Vec<usize> {
+    let free = free(args);
+    match args.cores {
+        Some(pair) => pair.both().to_vec(),
+        None if free.len() < 2 => Vec::new(),
         None => {
-            let apart = one_of_each(&allowed, system::siblings);
-            apart[apart.len().saturating_sub(limit)..].to_vec()
+            let apart = one_of_each(&free, system::siblings);
+            let mut candidates = apart[apart.len().saturating_sub(limit)..].to_vec();
+            let last = memory::last().map_or(Vec::new(), |last| last.both().to_vec());
+            candidates.extend(last.into_iter().filter(|core| free.contains(core)));
+            candidates.sort_unstable();
+            candidates.dedup();
+            candidates
         }
     }
 }
 
-/// A wish for a core that this process may not use is an error.
-pub(crate) fn check_wish(wish: Option<CorePair>) -> anyhow::Result<()> {
-    match (wish, system::allowed_cores()) {
-        (Some(pair), Ok(allowed)) => check(pair, &allowed),
-        _ => Ok(()),
+/// The cores that a run may take.
+fn free(args: CoreArgs) -> Vec<usize> {
+    let mut free = system::allowed_cores().unwrap_or_default();
+    if !args.anyway {
+        let taken = claims::taken(&free);
+        free.retain(|core| taken.iter().all(|taken| taken.core != *core));
     }
+    free
 }
 
-/// Chooses cores, the quietest of those that were watched, and tries whether they can be had. A wish for a core that this
-/// process may not use is an error; a system that refuses to pin is a warning.
-pub(crate) fn place(wish: Option<CorePair>, watched: &[CoreHiccups]) -> anyhow::Result<Placement> {
+/// Refuses cores that this process may not use, and those on which another run measures; to be asked before anything is built.
+pub(crate) fn check(args: CoreArgs) -> anyhow::Result<()> {
+    let Ok(allowed) = system::allowed_cores() else { return Ok(()) };
+    if let Some(pair) = args.cores {
+        check_allowed(pair, &allowed)?;
+    }
+    let wanted = args.cores.map_or(allowed.clone(), |pair| pair.both().to_vec());
+    let has_enough = match args.cores {
+        Some(_) => claims::taken(&wanted).is_empty(),
+        None => allowed.len() < 2 || free(args).len() >= 2,
+    };
+    if args.anyway || has_enough { Ok(()) } else { claims::refuse(&claims::taken(&wanted)) }
+}
+
+/// Chooses cores, tries whether they can be had, and takes them. To name a core that this process may not use, or on which another run
+/// measures, is an error; a system that refuses to pin is a warning.
+pub(crate) fn place(args: CoreArgs, watched: &[CoreHiccups]) -> anyhow::Result<Placement> {
     let allowed = match system::allowed_cores() {
         Ok(allowed) => allowed,
         Err(cause) => return Ok(unpinned(Vec::new(), format!("nothing is pinned: {cause}"))),
     };
-    if let Some(pair) = wish {
-        check(pair, &allowed)?;
-    }
-    let chosen = || quietest(watched, system::siblings).or_else(|| choose(&allowed, system::siblings));
-    let Some(pair) = wish.or_else(chosen) else {
+    check(args)?;
+    let choice = || Choice { free: &free(args), watched, last: memory::last() }.make(system::siblings);
+    let chosen = match args.cores {
+        Some(pair) => Some((pair, "those that were asked for".to_owned())),
+        None => choice(),
+    };
+    let Some((pair, why)) = chosen else {
         let warning = "there is one core only: server, client and harness share it, unpinned, and take turns on it, \
                        so the figures say little";
         return Ok(unpinned(allowed, warning.into()));
@@ -101,10 +169,28 @@ pub(crate) fn place(wish: Option<CorePair>, watched: &[CoreHiccups]) -> anyhow::
             format!("pinning was refused ({cause}): server and client ran where the system put them");
         return Ok(unpinned(allowed, warning));
     }
-    Ok(pinned(pair, &allowed, system::siblings))
+    let (claims, warnings) = Claims::take(&pair.both(), args.anyway)?;
+    let mut placement = Placement { _claims: claims, ..pinned(pair, &allowed, system::siblings) };
+    placement.choice = format!("{pair}: {why}");
+    placement.warnings.extend(warnings);
+    placement.cores.kinds = kinds(pair);
+    if args.cores.is_none()
+        && let Err(cause) = memory::remember(pair)
+    {
+        placement.choice += &format!("; it could not be remembered for the next run ({cause})");
+    }
+    Ok(placement)
 }
 
-fn check(pair: CorePair, allowed: &[usize]) -> anyhow::Result<()> {
+fn kinds(pair: CorePair) -> Option<CoreKinds> {
+    Some(CoreKinds {
+        server: system::core_kind(pair.server)?,
+        client: system::core_kind(pair.client)?,
+        siblings: system::siblings(pair.server).contains(&pair.client),
+    })
+}
+
+fn check_allowed(pair: CorePair, allowed: &[usize]) -> anyhow::Result<()> {
     for core in [pair.server, pair.client] {
         let list = || allowed.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
         ensure!(
@@ -114,39 +200,6 @@ fn check(pair: CorePair, allowed: &[usize]) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// The two cores that lost the least of their time, of different physical cores where there are such. The quieter one is the
-/// client's: it spins, and so everything that its core loses is in the figures.
-fn quietest(watched: &[CoreHiccups], siblings: impl Fn(usize) -> Vec<usize>) -> Option<CorePair> {
-    let mut by_loss: Vec<&CoreHiccups> = watched.iter().collect();
-    by_loss.sort_by(|a, b| a.lost_share.total_cmp(&b.lost_share));
-    let client = by_loss.first()?.core;
-    let others = || by_loss[1..].iter().map(|hiccups| hiccups.core);
-    let apart = others().find(|&core| !siblings(client).contains(&core));
-    Some(CorePair { server: apart.or_else(|| others().next())?, client })
-}
-
-/// Two cores of different physical cores where there are such, the last ones: interrupts favour the first.
-fn choose(allowed: &[usize], siblings: impl Fn(usize) -> Vec<usize>) -> Option<CorePair> {
-    if let &[server, client] = allowed {
-        return Some(CorePair { server, client });
-    }
-    match one_of_each(allowed, siblings)[..] {
-        [.., server, client] => Some(CorePair { server, client }),
-        _ => None,
-    }
-}
-
-/// One logical core of each physical one; all of them where there is only one physical core.
-fn one_of_each(allowed: &[usize], siblings: impl Fn(usize) -> Vec<usize>) -> Vec<usize> {
-    let mut physical: Vec<usize> = Vec::new();
-    for &core in allowed {
-        if !physical.iter().any(|&known| siblings(known).contains(&core)) {
-            physical.push(core);
-        }
-    }
-    if physical.len() >= 2 { physical } else { allowed.to_vec() }
 }
 
 fn try_out(pair: CorePair, allowed: &[usize]) -> anyhow::Result<()> {
@@ -192,15 +245,18 @@ fn pinned(pair: CorePair, allowed: &[usize], siblings: impl Fn(usize) -> Vec<usi
             "The affinity of each process was read back after its start: every server on core {server} alone, every \
              client on core {client} alone."
         ),
+        kinds: None,
     };
-    Placement { cores, warnings }
+    Placement { cores, warnings, ..Placement::default() }
 }
 
 fn unpinned(allowed: Vec<usize>, warning: String) -> Placement {
     let read_back = "Nothing was pinned.".into();
     Placement {
-        cores: Cores { server: None, client: None, harness: allowed, read_back },
+        cores: Cores { harness: allowed, read_back, ..Cores::default() },
+        choice: "none: nothing is pinned".into(),
         warnings: vec![warning],
+        _claims: Claims::default(),
     }
 }
 
@@ -217,10 +273,6 @@ mod tests {
         vec![core % 4, core % 4 + 4]
     }
 
-    fn lost(core: usize, lost_share: f64) -> CoreHiccups {
-        CoreHiccups { core, watched_ns: 1, threshold_ns: 1, per_s: 1.0, lost_share, longest_ns: 1 }
-    }
-
     #[test]
     fn a_core_list_is_read_as_the_kernel_writes_it() {
         assert_eq!(parse_core_list("0-2,5\n"), [0, 1, 2, 5]);
@@ -229,23 +281,8 @@ mod tests {
     }
 
     #[test]
-    fn the_quietest_cores_are_taken_and_the_client_has_the_quieter_one() {
-        let two = quietest(&[lost(0, 0.01), lost(1, 0.02)], alone);
-        assert_eq!(two, Some(CorePair { server: 1, client: 0 }));
-        let many = [lost(0, 0.03), lost(1, 0.01), lost(2, 0.02), lost(3, 0.04)];
-        assert_eq!(quietest(&many, alone), Some(CorePair { server: 2, client: 1 }));
-        // 1 and 5 are threads of one physical core.
-        let threads = [lost(1, 0.01), lost(5, 0.02), lost(2, 0.03)];
-        assert_eq!(quietest(&threads, threaded), Some(CorePair { server: 2, client: 1 }));
-        assert_eq!(quietest(&threads[..2], threaded), Some(CorePair { server: 5, client: 1 }));
-        assert_eq!(quietest(&threads[..1], threaded), None);
-    }
-
-    #[test]
     fn two_cores_are_shared_with_the_harness_and_it_is_said() {
-        let pair = choose(&[0, 1], alone).unwrap();
-        assert_eq!(pair, CorePair { server: 0, client: 1 });
-        let placement = pinned(pair, &[0, 1], alone);
+        let placement = pinned(CorePair { server: 0, client: 1 }, &[0, 1], alone);
         assert_eq!(placement.cores.harness, [0, 1]);
         assert!(placement.warnings[0].contains("two cores"));
     }
@@ -253,9 +290,7 @@ mod tests {
     #[test]
     fn with_more_cores_the_harness_is_on_neither() {
         let allowed = [0, 1, 2, 3, 4, 5, 6, 7];
-        let pair = choose(&allowed, threaded).unwrap();
-        assert_eq!(pair, CorePair { server: 2, client: 3 });
-        let placement = pinned(pair, &allowed, threaded);
+        let placement = pinned(CorePair { server: 2, client: 3 }, &allowed, threaded);
         assert_eq!(placement.cores.harness, [0, 1, 4, 5]);
         assert!(placement.warnings.is_empty());
     }
@@ -267,13 +302,8 @@ mod tests {
     }
 
     #[test]
-    fn one_core_leaves_no_choice() {
-        assert_eq!(choose(&[3], alone), None);
-    }
-
-    #[test]
     fn a_core_outside_the_allowed_ones_is_refused() {
-        let error = check(CorePair { server: 0, client: 9 }, &[0, 1]).unwrap_err();
+        let error = check_allowed(CorePair { server: 0, client: 9 }, &[0, 1]).unwrap_err();
         assert_eq!(error.to_string(), "core 9 is not among those that this process may use: 0, 1");
     }
 }
