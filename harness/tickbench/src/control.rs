@@ -1,7 +1,7 @@
 //! `tickbench control`: one server against itself. What differs is the machine's noise, and a verdict is a false one.
 
 use tickbench_record::{CONTROL, Study};
-use tickbench_stats::{Floor, Verdict};
+use tickbench_stats::{Absence, CellSummary, Floor, Metric, Verdict};
 
 use crate::Ended;
 use crate::cli::{ControlArgs, RunArgs};
@@ -17,7 +17,7 @@ pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<Ended> 
     print!("\n{}", shown(floors));
     let alarms = floors.iter().filter(|one| one.verdict != Verdict::NoDifference).count();
     match (floors.len(), alarms) {
-        (0, _) => println!("nothing could be compared: too few iterations completed, or too few samples"),
+        (0, _) => println!("nothing could be compared: {}", why_nothing(&summary.cells)),
         (all, 0) => println!("no difference in {all} comparisons of the server with itself, as it should be"),
         (all, _) => println!(
             "{alarms} of {all} comparisons call the server different from itself: do not trust verdicts of this machine as it \
@@ -25,6 +25,31 @@ pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<Ended> 
         ),
     }
     Ok(if floors.is_empty() || alarms > 0 { Ended::Wanting } else { Ended::Fine })
+}
+
+/// Why no row could be compared with its control: what stands against the first one that does not.
+fn why_nothing(cells: &[CellSummary]) -> String {
+    let why = |cell: &CellSummary| {
+        let what = match Metric::deciding(&[cell]).into_iter().find_map(|metric| cell.absence(metric)) {
+            Some(Absence::NothingCompleted) => match cell.failures.first() {
+                Some(failure) => format!("completed no iteration ({})", failure.reason),
+                None => "completed no iteration".into(),
+            },
+            Some(Absence::FailedAudit) => "failed an audit (see Audits in the report)".into(),
+            Some(Absence::NothingReceived) => "received no message in any window".into(),
+            Some(Absence::TooFewSamples { needed }) => {
+                format!("has fewer samples than the {needed} that are needed")
+            }
+            Some(Absence::NotRecorded) => "has no such figure".into(),
+            None if cell.is_comparable() => return None,
+            None => "is no verdict (see Audits in the report)".into(),
+        };
+        Some(format!("{} {what}", cell.cell))
+    };
+    cells
+        .iter()
+        .find_map(why)
+        .unwrap_or_else(|| "the server and its control have no iteration in common".into())
 }
 
 impl ControlArgs {

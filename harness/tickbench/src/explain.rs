@@ -98,7 +98,7 @@ fn explained(study: &Study, cells: &Cells, connections: u32, limit: Option<u64>)
             if servers.is_empty() { "no server".into() } else { servers.join(", ") }
         );
         if Target::of(scenario).is_some() {
-            let Expected { measurements, measured } = capacity::expected(scenario);
+            let Expected { measurements, measured } = capacity::expected(scenario, 0.0);
             let _ = writeln!(
                 text,
                 "    each execution a search: some {measurements} warm-ups and windows, {:.1} s",
@@ -119,12 +119,11 @@ fn explained(study: &Study, cells: &Cells, connections: u32, limit: Option<u64>)
 fn time(study: &Study, cells: &Cells) -> String {
     let iteration =
         |of: &dyn Fn(&Cell) -> Duration| cells.planned.iter().map(of).sum::<Duration>() * study.iterations;
-    let measured = iteration(&|cell| {
-        study.scenario(cell).map_or(Duration::ZERO, |scenario| capacity::expected(scenario).measured)
-    });
+    let expected =
+        |cell: &Cell| study.scenario(cell).map(|scenario| capacity::expected(scenario, cell.rate_per_s));
+    let measured = iteration(&|cell| expected(cell).map_or(Duration::ZERO, |expected| expected.measured));
     let around = iteration(&|cell| {
-        let measurements =
-            study.scenario(cell).map_or(1, |scenario| capacity::expected(scenario).measurements);
+        let measurements = expected(cell).map_or(1, |expected| expected.measurements);
         (AROUND + AROUND_PER_CONNECTION * cell.connections) * measurements
     });
     format!(

@@ -266,9 +266,9 @@ pub(crate) fn carry_out(
 ) -> anyhow::Result<Progress> {
     let remaining = plan.remaining(&kept.done)?;
     let planned = |execution: &Execution| {
-        rig.study
-            .scenario(&execution.cell)
-            .map_or(Duration::ZERO, |scenario| capacity::expected(scenario).measured)
+        rig.study.scenario(&execution.cell).map_or(Duration::ZERO, |scenario| {
+            capacity::expected(scenario, execution.cell.rate_per_s).measured
+        })
     };
     let total = remaining.iter().map(Vec::len).sum();
     let mut shown =

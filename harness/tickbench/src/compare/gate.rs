@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use tickbench_record::Cell;
-use tickbench_stats::{Change, Metric, Verdict};
+use tickbench_stats::{Change, Metric, Unsound, Verdict};
 
 use crate::figures;
 
@@ -71,6 +71,11 @@ impl Gate {
             Side::Below => ratio.high < self.limit,
         };
         beyond && change.verdict != Verdict::NoDifference
+    }
+
+    /// Whether a row that it reaches fails an audit in the later run and did not before: that is worse than any threshold.
+    pub(crate) fn is_violated_by_failure(&self, row: &Unsound) -> bool {
+        row.is_new_failure() && self.reaches(&row.cell)
     }
 }
 

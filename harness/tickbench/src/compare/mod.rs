@@ -71,8 +71,10 @@ pub(crate) fn command(args: &CompareArgs) -> anyhow::Result<Ended> {
         differences: &differences,
     };
     print!("{}", page.render());
-    let is_violated =
-        |gate: &Gate| changes.figures.iter().any(|c| gate.is_about(c) && gate.is_violated_by(c));
+    let is_violated = |gate: &Gate| {
+        changes.figures.iter().any(|c| gate.is_about(c) && gate.is_violated_by(c))
+            || changes.unsound.iter().any(|row| gate.is_violated_by_failure(row))
+    };
     Ok(if args.fail_if.iter().any(is_violated) { Ended::Wanting } else { Ended::Fine })
 }
 
@@ -83,7 +85,7 @@ fn changes(before: &Records, after: &Records, gates: &[Gate]) -> anyhow::Result<
     let seed = after.study.seed.unwrap_or(0);
     let changes = Changes::between(before.side(), after.side(), baseline, also, seed)?;
     ensure!(
-        !(changes.figures.is_empty() && changes.drift.is_empty()),
+        !(changes.figures.is_empty() && changes.drift.is_empty() && changes.unsound.is_empty()),
         "`{}` and `{}` have no cell in common: no server was asked one question in both",
         before.path,
         after.path
@@ -95,7 +97,8 @@ fn changes(before: &Records, after: &Records, gates: &[Gate]) -> anyhow::Result<
 fn check_gates(gates: &[Gate], changes: &Changes) -> anyhow::Result<()> {
     for gate in gates {
         ensure!(
-            changes.figures.iter().any(|change| gate.is_about(change)),
+            changes.figures.iter().any(|change| gate.is_about(change))
+                || changes.unsound.iter().any(|row| gate.reaches(&row.cell)),
             "--fail-if {:?} is about no figure that both runs have: they compare {}",
             gate.to_string(),
             page::subjects(changes)

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use tickbench_record::{Cell, Measurement};
-use tickbench_stats::{Between, Change, Changes, Estimate, FAMILY_ERROR, Verdict};
+use tickbench_stats::{Between, Change, Changes, Estimate, FAMILY_ERROR, Ruling, Verdict};
 
 use super::comparable::{self, OtherProgram, Role};
 use super::{Gate, Records};
@@ -28,6 +28,7 @@ impl Page<'_> {
             self.head(),
             self.changed(),
             self.gated(),
+            self.unsound(),
             self.programs(),
             self.drift(),
             self.all(),
@@ -94,15 +95,37 @@ impl Page<'_> {
         let mut text = String::from("## Gates\n\n| fail if | outcome |\n| --- | --- |\n");
         for gate in self.gates {
             let about = || self.changes.figures.iter().filter(|change| gate.is_about(change));
-            let violating: Vec<String> = about()
-                .filter(|change| gate.is_violated_by(change))
-                .map(|change| change.cell.to_string())
-                .collect();
+            let changed = about().filter(|change| gate.is_violated_by(change)).map(|change| &change.cell);
+            let failed = self.changes.unsound.iter().filter(|row| gate.is_violated_by_failure(row));
+            let violating: Vec<String> =
+                changed.chain(failed.map(|row| &row.cell)).map(Cell::to_string).collect();
             let outcome = match violating.len() {
                 0 => format!("passed by {}", counted(about().count(), "figure")),
                 _ => format!("**failed** by {}", violating.join("; ")),
             };
             let _ = writeln!(text, "| `{gate}` | {} |", outcome.replace('|', "\\|"));
+        }
+        text
+    }
+
+    fn unsound(&self) -> String {
+        if self.changes.unsound.is_empty() {
+            return String::new();
+        }
+        let mut text = String::from(
+            "## Rows that are not compared\n\nIn one of the runs their figures are no verdict on the server: the run's report says why.\n\n\
+             | server | question | before | after |\n| --- | --- | --- | --- |\n",
+        );
+        let ruled = |ruling: Option<Ruling>| match ruling {
+            None | Some(Ruling::Held | Ruling::Noted | Ruling::Noisy) => "sound",
+            Some(Ruling::ClientBound) => "client-bound",
+            Some(Ruling::Undecided) => "undecided",
+            Some(Ruling::Failed) => "**failed an audit**",
+        };
+        for row in &self.changes.unsound {
+            let question = row.cell.question().replace('|', "\\|");
+            let (before, after) = (ruled(row.before), ruled(row.after));
+            let _ = writeln!(text, "| {} | {question} | {before} | {after} |", row.cell.server);
         }
         text
     }
