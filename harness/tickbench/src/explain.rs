@@ -13,7 +13,7 @@ use crate::manifest::{Manifest, Server};
 use crate::program::on_path;
 use crate::root::Root;
 use crate::run::most_connections;
-use crate::{capacity, limits, study};
+use crate::{capacity, limits, owed, study};
 
 /// What an execution takes besides warm-up and window: processes to start and to end, and for each connection its handshake and
 /// its close. From the 5,400 executions of a default study on a virtual machine with two cores.
@@ -97,6 +97,9 @@ fn explained(study: &Study, cells: &Cells, connections: u32, limit: Option<u64>)
             scenario.connections.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
             if servers.is_empty() { "no server".into() } else { servers.join(", ") }
         );
+        if let Some(least) = owed::least(scenario) {
+            let _ = writeln!(text, "    each connection is owed {least:.1} messages in a window, or more");
+        }
         if Target::of(scenario).is_some() {
             let Expected { measurements, measured } = capacity::expected(scenario, 0.0);
             let _ = writeln!(

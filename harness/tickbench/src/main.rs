@@ -29,6 +29,7 @@ mod launch;
 mod limits;
 mod list;
 mod manifest;
+mod owed;
 mod parity;
 mod plan;
 mod preflight;
