@@ -8,7 +8,7 @@ use roxmltree::Document;
 use support::{SERVERS, fail, summary};
 use tickbench_graphs::{Chart, Options, Section, charts};
 use tickbench_record::Encoding;
-use tickbench_stats::{Audit, Check, Distance, Estimate, LaneStep, Metric, Series, Summary};
+use tickbench_stats::{Audit, Check, Distance, Estimate, LaneStep, Metric, Ruling, Series, Summary};
 
 const BASELINE: &str = "floor";
 const BASELINE_GREY: &str = "#7A828B";
@@ -289,7 +289,7 @@ fn what_failed_an_audit_and_what_is_a_control_is_not_drawn() {
     let control = summary.cells.last_mut().expect("just added");
     control.cell.server += "#control";
     let failing = summary.cells.iter_mut().find(|cell| cell.cell.server == "actix").expect("actix has cells");
-    failing.audits.push(Audit { check: Check::Clock, figure: 3.0, held: false });
+    failing.audits.push(Audit { check: Check::Clock, figure: 3.0, ruling: Ruling::Failed, executions: None });
     let charts = drawn(&summary);
     assert!(charts.iter().all(|chart| !chart.svg.contains("control")));
     let said = texts(named(&charts, "latency-percentiles")).join(" ");

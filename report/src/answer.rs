@@ -1,9 +1,10 @@
 //! The answer: who is ahead, by how much, and where nobody is.
 
 use tickbench_record::ScenarioKind;
-use tickbench_stats::{Comparison, FAMILY_ERROR, Metric, Place, Verdict};
+use tickbench_stats::{CellSummary, Comparison, FAMILY_ERROR, Metric, Place, Verdict};
 
-use crate::run::{Question, Run, absent, metric_words, said};
+use crate::reason::{self, absent};
+use crate::run::{Question, Run, metric_words, said};
 use crate::table::Table;
 use crate::units::{ahead, list};
 
@@ -37,7 +38,9 @@ pub(crate) fn headline(run: &Run) -> String {
     match contestants.as_slice() {
         [] => return "Nothing was measured to its end, so there is nothing to compare.".into(),
         [only] => return format!("Only {only} was measured, so nothing is compared."),
-        _ if races.is_empty() => return "No two servers have figures that can be compared.".into(),
+        _ if races.is_empty() => {
+            return format!("No two servers have figures that can be compared: {}.", reason::of_run(run));
+        }
         _ => {}
     }
     let figures = match races.len() {
@@ -131,18 +134,17 @@ pub(crate) fn sentences(run: &Run) -> Vec<String> {
                 .filter(|cell| cell.completed == 0)
                 .map(|cell| cell.cell.server.as_str())
                 .collect();
-            let unsound: Vec<&str> = of_question[0]
-                .question
-                .iter()
-                .filter(|cell| !cell.is_sound())
-                .map(|cell| cell.cell.server.as_str())
-                .collect();
+            let unsound = of_question[0].question.iter().filter(|cell| !cell.is_sound());
             let mut fallen = match fallen.as_slice() {
                 [] => String::new(),
                 some => format!(" **{} completed no iteration.**", list(some)),
             };
-            if !unsound.is_empty() {
-                fallen += &format!(" **{} failed an audit (see Audits).**", list(&unsound));
+            for cell in unsound {
+                fallen += &format!(
+                    " **{} failed an audit ({}; see Audits).**",
+                    cell.cell.server,
+                    reason::failed(cell)
+                );
             }
             format!("**{label}:** {}.{fallen}", of_question.iter().map(said).collect::<Vec<_>>().join("; "))
         })
@@ -152,22 +154,17 @@ pub(crate) fn sentences(run: &Run) -> Vec<String> {
 fn sentence(run: &Run, race: &Race) -> String {
     let Race { question, metric, places } = race;
     let shown = |place: &Place| said(*metric, place.estimate.estimate);
+    let contestants: Vec<&CellSummary> =
+        question.iter().copied().filter(|cell| !run.is_baseline(&cell.cell.server)).collect();
     let [first, others @ ..] = places.as_slice() else {
-        let marked = question.iter().any(|cell| cell.doubt().is_some());
-        return if marked {
-            format!(
-                "no verdict: no row holds the rate of a server in this class (see {})",
-                section_of(question)
-            )
-        } else if question.iter().any(|cell| cell.completed > 0) {
-            "no figure: too few samples".into()
-        } else {
-            "no figure: see Failures".into()
-        };
+        return format!("nobody has a figure that can be ranked; {}", reason::of_all(&contestants, *metric));
     };
     if others.is_empty() {
-        let why = if question.len() > 1 { "; the others' are missing or no verdict" } else { "" };
-        return format!("only {} has a figure, {}{why}", first.server, shown(first));
+        // Of rows that failed or completed nothing the whole question says so.
+        let shown_alone = |cell: &&CellSummary| cell.completed > 0 && cell.is_sound();
+        let why = reason::of_all(&contestants.into_iter().filter(shown_alone).collect::<Vec<_>>(), *metric);
+        let why = if why.is_empty() { why } else { format!("; {why}") };
+        return format!("only {} has a figure that can be ranked, {}{why}", first.server, shown(first));
     }
     if too_few(run, race).is_some() {
         return format!(
@@ -253,8 +250,12 @@ fn standing(run: &Run, race: &Race, server: &str, table: &mut Table) -> String {
         return absent(table, cell, race.metric);
     };
     let shown = said(race.metric, estimate.estimate);
+    let marked = |shown: String, table: &mut Table| match reason::no_place(cell, race.metric) {
+        Some(why) => format!("{shown} {}", table.mark(why)),
+        None => shown,
+    };
     if run.is_baseline(server) {
-        return format!("*{shown}*");
+        return marked(format!("*{shown}*"), table);
     }
     match race.places.iter().find(|place| place.server == server) {
         Some(place) if too_few(run, race).is_none() && is_contested(race) => {
@@ -266,21 +267,7 @@ fn standing(run: &Run, race: &Race, server: &str, table: &mut Table) -> String {
             }
         }
         Some(_) => shown,
-        None => format!(
-            "{shown} {}",
-            table.mark(format!(
-                "no place: the rate is another's than this server's, or of another class (see {})",
-                section_of(&race.question)
-            ))
-        ),
-    }
-}
-
-/// The section that says why a rate is no verdict.
-fn section_of(question: &Question) -> &'static str {
-    match question[0].cell.kind {
-        ScenarioKind::Capacity => "Capacity at a target",
-        _ => "Throughput",
+        None => marked(shown, table),
     }
 }
 

@@ -6,6 +6,7 @@
 //! as paths with captions.
 
 mod answer;
+mod reason;
 mod run;
 mod sections;
 mod table;
@@ -17,7 +18,7 @@ use minijinja::{Environment as Templates, UndefinedBehavior, context};
 use serde::Serialize;
 use thiserror::Error;
 use tickbench_record::{Environment, Ledger, Study};
-use tickbench_stats::{KNEE_FACTOR, StolenShares, Summary};
+use tickbench_stats::{KNEE_FACTOR, StolenShares, Summary, ThrottledExecutions};
 
 use run::Run;
 use sections::Part;
@@ -132,6 +133,7 @@ pub fn render_with(
         comparisons,
         told_apart,
         stolen: summary.stolen.as_ref().and_then(StolenShares::warning),
+        throttled: summary.throttled.as_ref().and_then(ThrottledExecutions::warning),
         machine: sections::environment::machine(&run),
         programs: sections::environment::programs(environment),
         latency: sections::latency::section(&run),
@@ -200,6 +202,7 @@ struct View<'a> {
     pinned: bool,
     repository: &'static str,
     stolen: Option<String>,
+    throttled: Option<String>,
     headline: String,
     unfinished: Option<String>,
     alarm: Option<String>,

@@ -2,13 +2,13 @@
 
 use tickbench_record::{
     Arrival, Cell, Client, Disturbance, Encoding, Environment, Flush, Idle, ScenarioKind, Study, Wait,
-    samples_needed,
 };
 use tickbench_stats::{CellSummary, Metric, Place, Summary, Verdict};
 
+use crate::reason::{self, absent};
 use crate::sections::load::offered;
 use crate::table::Table;
-use crate::units::{Unit, count, number, percentile};
+use crate::units::{Unit, count};
 
 /// A run as the report sees it.
 #[derive(Clone, Copy)]
@@ -137,8 +137,21 @@ impl<'a> Run<'a> {
                         ratio
                     }
                 }
-                None => table.missing("no ratio: one of the two has no figure, or is marked as no verdict"),
+                None => table.missing(self.no_ratio(cell, metric, to)),
             },
+        }
+    }
+
+    /// Why two servers are not compared.
+    fn no_ratio(&self, cell: &CellSummary, metric: Metric, to: &str) -> String {
+        let is_other =
+            |other: &&CellSummary| other.cell.server == to && other.cell.asks_the_same_as(&cell.cell);
+        let other = self.summary.cells.iter().find(is_other);
+        let rows: Vec<&CellSummary> = std::iter::once(cell).chain(other).collect();
+        match (other, reason::of_all(&rows, metric)) {
+            (None, _) => format!("no ratio: {to} was not asked, or never ran"),
+            (_, why) if why.is_empty() => "no ratio: the two completed no iteration in common".into(),
+            (_, why) => format!("no ratio; {why}"),
         }
     }
 }
@@ -147,29 +160,6 @@ impl<'a> Run<'a> {
 fn rests(cell: &Cell) -> bool {
     let is_paced = cell.kind.is_paced() || cell.kind == ScenarioKind::Relay;
     is_paced && cell.client == Client::Probe && cell.wait.rest_ns(cell.connections) > 0
-}
-
-/// What stands for a figure that is not shown, with the reason as a note.
-pub(crate) fn absent(table: &mut Table, cell: &CellSummary, metric: Metric) -> String {
-    let reason = absence(cell, metric);
-    if cell.is_sound() { table.missing(reason) } else { format!("failed {}", table.mark(reason)) }
-}
-
-/// Why a cell lacks a metric.
-fn absence(cell: &CellSummary, metric: Metric) -> String {
-    match metric.quantile() {
-        _ if cell.completed == 0 => "no iteration completed".into(),
-        _ if !cell.is_sound() => {
-            "failed an audit (see Audits): no number of this row is to be believed".into()
-        }
-        None if metric == Metric::ConnectNs => "connections are opened all the time here".into(),
-        Some(q) => format!(
-            "{} needs {} samples, and all iterations together hold fewer",
-            percentile(q),
-            count(samples_needed(q))
-        ),
-        None => "could not be read on this machine".into(),
-    }
 }
 
 /// What is asked, in a sentence.
@@ -279,9 +269,8 @@ pub(crate) fn said(metric: Metric, value: f64) -> String {
         Unit::Millions if value < 1e5 => Unit::Thousands,
         unit => unit,
     };
-    let scale = match unit {
-        Unit::Millions => 1e6,
-        _ => 1e3,
-    };
-    format!("{}{}", number(value / scale), unit.word())
+    match unit.single(value) {
+        bound if bound.starts_with('≥') => bound,
+        number => format!("{number}{}", unit.word()),
+    }
 }

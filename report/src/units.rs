@@ -1,5 +1,6 @@
 //! Numbers as a reader wants them: three significant digits, units that fit, thousands apart.
 
+use tickbench_record::HIGHEST_NS;
 use tickbench_stats::Estimate;
 
 /// A whole number with its thousands apart.
@@ -67,20 +68,30 @@ impl Unit {
         }
     }
 
+    /// A value in this unit. A time that reaches the end of the histograms' range is a lower bound: what is beyond is counted as that.
+    fn value(self, value: f64, decimals: usize) -> String {
+        match self {
+            Unit::Micros | Unit::Millis if value >= HIGHEST_NS as f64 => format!("≥ {}", range()),
+            _ => fixed(value / self.size(), decimals),
+        }
+    }
+
     /// The estimate alone.
     pub(crate) fn plain(self, estimate: &Estimate) -> String {
-        number(estimate.estimate / self.size())
+        self.single(estimate.estimate)
+    }
+
+    /// A value by itself.
+    pub(crate) fn single(self, value: f64) -> String {
+        self.value(value, decimals(value / self.size()))
     }
 
     /// The estimate and its interval, all rounded alike: `5.15 [5.11, 5.20]`. Of a single iteration there is no interval.
     pub(crate) fn with_interval(self, estimate: &Estimate) -> String {
+        let decimals = decimals(estimate.estimate / self.size());
         let [value, low, high] =
-            [estimate.estimate, estimate.low, estimate.high].map(|number| number / self.size());
-        let decimals = decimals(value);
-        if estimate.iterations < 2 {
-            return fixed(value, decimals);
-        }
-        format!("{} [{}, {}]", fixed(value, decimals), fixed(low, decimals), fixed(high, decimals))
+            [estimate.estimate, estimate.low, estimate.high].map(|value| self.value(value, decimals));
+        if estimate.iterations < 2 { value } else { format!("{value} [{low}, {high}]") }
     }
 
     /// The same with three digits behind the point of numbers near 1: for ratios, of which the third digit counts.
@@ -125,6 +136,15 @@ pub(crate) fn duration(ns: u64) -> String {
     if seconds < 120.0 { format!("{} s", number(seconds)) } else { format!("{:.1} min", seconds / 60.0) }
 }
 
+/// The end of the histograms' range, as a reader says it.
+pub(crate) fn range() -> String {
+    const HOUR_NS: u64 = 3_600_000_000_000;
+    match HIGHEST_NS {
+        ns if ns.is_multiple_of(HOUR_NS) => format!("{} h", ns / HOUR_NS),
+        ns => format!("{} s", ns / 1_000_000_000),
+    }
+}
+
 /// Names as a sentence lists them: `a, b and c`.
 pub(crate) fn list(names: &[&str]) -> String {
     match names {
@@ -160,6 +180,17 @@ mod tests {
         assert_eq!(Unit::Percent.with_interval(&estimate(0.994, 0.9, 1.0)), "99.4 [90.0, 100.0]");
         let single = Estimate { iterations: 1, ..estimate(5_149.0, 5_149.0, 5_149.0) };
         assert_eq!(Unit::Micros.with_interval(&single), "5.15");
+    }
+
+    #[test]
+    fn what_reaches_the_end_of_the_range_is_a_lower_bound() {
+        let end = HIGHEST_NS as f64;
+        let beyond = estimate(1.0005 * end, 5_149.0, 1.0005 * end);
+        let bound = format!("≥ {}", range());
+        assert_eq!(Unit::Micros.with_interval(&beyond), format!("{bound} [5, {bound}]"));
+        assert_eq!(Unit::Millis.plain(&beyond), bound);
+        assert_eq!(Unit::Millis.plain(&estimate(0.5 * end, 0.0, 0.0)), number(0.5e-6 * end));
+        assert_eq!(Unit::Kib.plain(&beyond), number(1.0005 * end / 1024.0), "bytes have no such range");
     }
 
     #[test]

@@ -42,6 +42,7 @@ fn summary() -> Summary {
         ]);
         if offered > 0.0 {
             summed.estimates.insert(Metric::MessagesPerS, about(offered.min(limit)));
+            summed.estimates.insert(Metric::AchievedShare, about((limit / offered).min(1.0)));
         } else {
             summed.estimates.insert(Metric::CapacityPerS, about(0.95 * limit));
             summed.searches =
@@ -120,7 +121,9 @@ fn a_lower_bound_is_marked_and_has_no_place() {
     let row = line(&report, "### capacity", "| swift");
     assert!(row.contains("**client-bound**") && row.contains("| ≥ 475 [470, 480] |"), "{row}");
     assert!(
-        report.contains("no row holds the rate of a server in this class (see Capacity at a target)"),
+        report.contains(
+            "swift and plain: no verdict: the rate is another's than this server's, or of another class (see Capacity at a target)"
+        ),
         "{report}"
     );
 }

@@ -4,11 +4,14 @@ mod support;
 
 use support::{ALL_KINDS, LATENCY, about, environment, skipped, study, summary};
 use tickbench_record::{
-    Ceiling, Client, ClientCeiling, ClockCheck, CoreHiccups, Encoding, Finding, ScenarioKind, SelfTest,
-    Study, Wait,
+    Ceiling, Client, ClientCeiling, ClockCheck, CoreHiccups, Encoding, Finding, HIGHEST_NS, ScenarioKind,
+    SelfTest, Study, Wait,
 };
 use tickbench_report::{Figure, Section, render};
-use tickbench_stats::{Audit, Check, Failure, Floor, Metric, StolenShares, Summary, Verdict};
+use tickbench_stats::{
+    Audit, Blame, CellSummary, Check, FailedCount, FailedExecution, Failure, Floor, Metric, Ruling,
+    StolenShares, Summary, ThrottledExecutions, Verdict,
+};
 
 fn report(study: &Study, summary: &Summary, baseline: Option<&str>) -> String {
     let servers: Vec<&str> = study.servers.iter().map(String::as_str).collect();
@@ -94,13 +97,40 @@ fn a_run_that_proves_its_figures() {
     }
     summary.stolen =
         Some(StolenShares { server_core: 0.004, client_core: 0.031, executions: 3_200, disturbed: 113 });
-    let audit = |check, figure, held| Audit { check, figure, held };
+    summary.throttled =
+        Some(ThrottledExecutions { executions: 3_200, stopped: 41, periods: 77, stopped_ns: 5_300_000_000 });
+    let audit = |check, figure, ruling| Audit { check, figure, ruling, executions: None };
+    let of = FailedCount { of: 40, ..FailedCount::default() };
     for cell in &mut summary.cells {
-        cell.audits = vec![audit(Check::Counts, 0.0, true), audit(Check::Clock, 0.0, true)];
+        let executions = Some(of);
+        cell.audits = vec![
+            Audit { executions, ..audit(Check::Counts, 0.0, Ruling::Held) },
+            audit(Check::Clock, 0.0, Ruling::Held),
+        ];
     }
-    summary.cells[0].audits.push(audit(Check::Stationarity, 0.123, false));
+    summary.cells[0].audits.push(audit(Check::Stationarity, 0.123, Ruling::Noted));
+    let short = |ruling, figure, executions| Audit {
+        executions: Some(executions),
+        ..audit(Check::Schedule, figure, ruling)
+    };
+    let execution = |behind_ns, taken_ns, blame| FailedExecution {
+        iteration: 7,
+        check: Check::Schedule,
+        figure: 0.934,
+        behind_ns: Some(behind_ns),
+        taken_ns,
+        blame,
+    };
     let failed = summary.cells.iter_mut().find(|cell| cell.cell.server == "plain").unwrap();
-    failed.audits.push(audit(Check::Schedule, 0.934, false));
+    failed.audits.push(short(Ruling::Failed, 0.934, FailedCount { server: 12, machine: 1, ..of }));
+    failed.failed_executions = vec![execution(16_500_000, 10_000_000, Blame::Server)];
+    let noisy = &mut summary.cells[0];
+    noisy.audits.push(short(Ruling::Noisy, 0.95, FailedCount { machine: 4, undecided: 1, ..of }));
+    noisy.failed_executions = vec![execution(12_500_000, 20_000_000, Blame::Machine)];
+    let undecided = summary.cells.iter_mut().find(|cell| cell.cell.kind == ScenarioKind::Scaling).unwrap();
+    undecided.audits.push(short(Ruling::Undecided, 0.9, FailedCount { undecided: 9, ..of }));
+    undecided.beyond = 3;
+    undecided.estimates.insert(Metric::ResponseP999, about(2.0 * HIGHEST_NS as f64));
     summary.comparisons = support::comparisons(&summary);
     let below = summary.comparisons.iter_mut().find(|one| one.metric == Metric::DeliveryCleanedP50).unwrap();
     (below.floor, below.below_floor, below.verdict) = (Some(0.12), true, Verdict::NoDifference);
@@ -162,17 +192,59 @@ fn a_run_that_proves_its_figures() {
         "**A server was told from itself: p99 delivery, cleaned of swift (latency).**",
         "that took back 1",
         "rows failed an audit. Such a row is shown as failed",
-        "93.4 % of the rate that was asked",
+        "93.4 % of what was due; wrong in 13 of 40 executions",
         "swift (latency, JSON) by +12.3 %",
         "below the noise floor of 12.0 %: no difference",
         "**client-bound**",
-        "**unquiet**",
+        "**noisy** <sup>",
         "caught 11 of 11 injected faults on 2024-02-03",
-        "**plain failed an audit (see Audits).**",
+        "**plain failed an audit (schedule; see Audits).**",
     ] {
         assert!(report.contains(said), "{said:?} is missing from {report}");
     }
     insta::assert_snapshot!(report);
+}
+
+/// A row that failed an audit has samples enough: what is wrong with it is said, and never that they are too few.
+#[test]
+fn a_lack_of_figures_is_told_with_its_own_reason() {
+    let study = study(&["swift", "plain", "wire"], LATENCY);
+    let said = |spoil: fn(&mut CellSummary)| {
+        let mut summary = summary(&study, &[("swift", 1.0), ("plain", 1.3), ("wire", 1.0)]);
+        summary.cells.iter_mut().filter(|cell| cell.cell.server != "wire").for_each(spoil);
+        summary.comparisons.clear();
+        report(&study, &summary, Some("wire")).split("## Environment").next().unwrap().to_owned()
+    };
+    fn ruled(cell: &mut CellSummary, ruling: Ruling) {
+        let executions = Some(FailedCount { of: 40, server: 40, ..FailedCount::default() });
+        cell.audits.push(Audit { check: Check::Schedule, figure: 0.9, ruling, executions });
+    }
+    let failed = said(|cell| ruled(cell, Ruling::Failed));
+    for words in [
+        "figures that can be compared: of 2 rows 2 failed an audit.",
+        "nobody has a figure that can be ranked; swift and plain: failed an audit (schedule; see Audits)",
+    ] {
+        assert!(failed.contains(words), "{words:?} is missing from {failed}");
+    }
+    assert!(!failed.contains("too few") && !failed.contains("samples"), "{failed}");
+    assert!(failed.contains("**swift failed an audit (schedule; see Audits).**"), "{failed}");
+    let undecided = said(|cell| ruled(cell, Ruling::Undecided));
+    assert!(undecided.contains("of 2 rows 2 are no verdict"), "{undecided}");
+    assert!(undecided.contains("too many executions fell short, and nobody can tell why"), "{undecided}");
+    let late = said(|cell| ruled(cell, Ruling::ClientBound));
+    assert!(late.contains("the client did not keep its own schedule"), "{late}");
+    let dead = said(|cell| (cell.completed, cell.estimates) = (0, Default::default()));
+    assert!(dead.contains("swift and plain: no iteration completed (see Failures)"), "{dead}");
+    let silent = said(|cell| (cell.received, cell.estimates) = (0, Default::default()));
+    assert!(silent.contains("no message came in any window"), "{silent}");
+    let few = said(|cell| cell.estimates.clear());
+    assert!(few.contains("p50 needs 20 samples, and all iterations together hold fewer"), "{few}");
+    let mixed = said(|cell| {
+        if cell.cell.server == "swift" {
+            ruled(cell, Ruling::Failed);
+        }
+    });
+    assert!(mixed.contains("only plain has a figure that can be ranked, 6.50 µs;"), "{mixed}");
 }
 
 #[test]

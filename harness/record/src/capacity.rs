@@ -33,6 +33,9 @@ pub struct StepSeen {
     pub elapsed_ns: u64,
     /// Messages received, a second.
     pub achieved_per_s: f64,
+    /// Of what was due in the window, the share that was sent before its end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub achieved_share: Option<f64>,
     /// Messages that were lost.
     pub lost: u64,
     /// The median of the response.

@@ -1,7 +1,7 @@
 //! What must hold of a row before its figures are believed.
 
 use serde::Serialize;
-use tickbench_record::{Arrival, Band, Cell, Observation, Relayed, ScenarioKind, Stages};
+use tickbench_record::{Band, Cell, Observation, ScenarioKind, Stages};
 
 use crate::executions::Executions;
 use crate::figure::Completed;
@@ -12,46 +12,59 @@ use crate::{CellSummary, Context, Metric, holm, trend};
 /// How far throughput × round trip may be from the connections of a closed loop.
 const LITTLES_LAW_WITHIN: f64 = 0.02;
 
-/// How far the achieved rate may be from the one asked for, besides what the ends of a window cut.
-const SCHEDULE_WITHIN: f64 = 0.01;
-
-/// Standard deviations that a rate of random arrival may be off.
-const RANDOM_WITHIN: f64 = 3.0;
-
-/// Ticks of one instant in burst arrival: the contract of servers says so.
-const BURST_TICKS: f64 = 32.0;
-
 /// How far the stages of a band may be from its response: means are rounded where they are written.
 const STAGES_WITHIN_NS: f64 = 1.0;
-/// The share of its messages that a client may publish too late.
-const BEHIND_AT_MOST: f64 = 0.05;
 
 /// The chance of even one false drift in a run.
 const DRIFT_ERROR: f64 = 0.05;
 
 /// What is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
-    /// Messages sent are messages received and lost. Figure: iterations in which they are not.
+    /// What the client says that its window owed is what the study's rate puts into it, for all connections together and for the one
+    /// that was owed the least. Judged by execution. Figure: owed over asked, the one that is farthest from 1.
+    Owed,
+    /// All that the window owed came: what the schedule or the client's own sending says against what was counted on the wire. Judged
+    /// by execution. Figure: messages lost in all.
     Counts,
+    /// Paced ticks were sent before the window's end. Judged by execution. Figure: what was sent in time over what was due, the least
+    /// of all executions; 1 is right.
+    Schedule,
+    /// The client sent on time, where the pace is its own. Judged by execution. Figure: the largest share of a relay's messages that
+    /// were late by the mean gap between two and by 1 ms, or of pings that were not sent in the window. That is the client's lateness
+    /// and no server's.
+    Publisher,
     /// A closed loop holds as many messages as it has connections. Figure: throughput × mean round trip (for connections that are
     /// opened in turn, the mean from the end of one turn to that of the next) over connections, the
     /// median over iterations; 1 is right. Little: "A proof for the queuing formula L = λW", 1961.
     LittlesLaw,
-    /// Paced ticks came at the rate that was asked for. Figure: achieved over asked, the median over iterations; 1 is right.
-    Schedule,
     /// Both cores read one clock, and no message was received before it was sent. Figure: samples and readings that were not so.
     Clock,
-    /// The stages of each band add up to its response, and the kernel had each message between its sending and its reading, give or
+    /// The stages of each band add up to the response, and the kernel had each message between its sending and its reading, give or
     /// take what the clocks may be apart. Figure: bands and timestamps that were not so.
     Stages,
-    /// The client published on time. Figure: the share of a relay's messages that were late by the mean gap between two, and by 1 ms,
-    /// the median over iterations. That is the client's lateness and no server's.
-    Publisher,
     /// The deciding figure has no trend over the iterations. Figure: how far it drifts over the whole run, as a share of its
-    /// median. A drift is a warning and no failure: cells take turns, so it hits those that are compared alike.
+    /// median. Cells take turns, so a drift hits those that are compared alike.
     Stationarity,
+}
+
+/// What follows from an audit for its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ruling {
+    /// All is as it must be, in all executions but one in twenty at most.
+    Held,
+    /// It is said, and changes nothing: a drift.
+    Noted,
+    /// The machine is why more than one in twenty executions fell short. The row stands, and is marked.
+    Noisy,
+    /// The client is why more than one in twenty fell short. The row is shown, marked, and compared with nobody.
+    ClientBound,
+    /// More than one in twenty fell short, and nobody can tell why. The row is shown, marked, and compared with nobody.
+    Undecided,
+    /// No number of the row is to be believed: it is shown as failed and compared with nobody.
+    Failed,
 }
 
 /// One check of one cell.
@@ -61,14 +74,39 @@ pub struct Audit {
     pub check: Check,
     /// What was found: see the check.
     pub figure: f64,
-    /// Whether that is as it must be.
-    pub held: bool,
+    /// What follows.
+    pub ruling: Ruling,
+    /// How many executions failed, of a check that each execution is judged by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executions: Option<FailedCount>,
+}
+
+/// Executions of a row that failed a check, by whom that is booked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct FailedCount {
+    /// Executions that could be judged.
+    pub of: usize,
+    /// See [`Blame::Server`](crate::Blame::Server).
+    pub server: usize,
+    /// See [`Blame::Client`](crate::Blame::Client).
+    pub client: usize,
+    /// See [`Blame::Machine`](crate::Blame::Machine).
+    pub machine: usize,
+    /// See [`Blame::Undecided`](crate::Blame::Undecided).
+    pub undecided: usize,
+}
+
+impl FailedCount {
+    /// All that failed, on whomever it is booked.
+    pub fn all(&self) -> usize {
+        self.server + self.client + self.machine + self.undecided
+    }
 }
 
 impl CellSummary {
     /// The audits that this cell failed. Its figures are not to be believed then: it is shown as failed and compared with nobody.
     pub fn failed_audits(&self) -> impl Iterator<Item = &Audit> {
-        self.audits.iter().filter(|audit| !audit.held && audit.check != Check::Stationarity)
+        self.audits.iter().filter(|audit| audit.ruling == Ruling::Failed)
     }
 
     /// Whether no audit failed.
@@ -76,32 +114,44 @@ impl CellSummary {
         self.failed_audits().next().is_none()
     }
 
+    /// Whether its figures are a verdict on its server, so that they may be compared with others'.
+    pub fn is_comparable(&self) -> bool {
+        let is_told = |ruling: &Ruling| self.ruled(*ruling).is_some();
+        self.is_sound()
+            && self.doubt().is_none()
+            && ![Ruling::ClientBound, Ruling::Undecided].iter().any(is_told)
+    }
+
+    /// The first audit with this ruling.
+    pub fn ruled(&self, ruling: Ruling) -> Option<&Audit> {
+        self.audits.iter().find(|audit| audit.ruling == ruling)
+    }
+
     /// How far the deciding figure drifted over the run, as a share of its median, where it surely did.
     pub fn drift(&self) -> Option<f64> {
-        let drifted = |audit: &&Audit| audit.check == Check::Stationarity && !audit.held;
-        self.audits.iter().find(drifted).map(|audit| audit.figure)
+        self.ruled(Ruling::Noted).map(|audit| audit.figure)
     }
 }
 
-/// Every check but the one for drifts, which takes all cells at once; nothing of a cell that completed no iteration.
+impl Audit {
+    /// Of a check that the row as a whole passes or fails.
+    fn of_row(check: Check, figure: f64, held: bool) -> Audit {
+        let ruling = if held { Ruling::Held } else { Ruling::Failed };
+        Audit { check, figure, ruling, executions: None }
+    }
+}
+
+/// The checks that are of a row as a whole, but for drifts, which take all cells at once; nothing of a cell that completed no iteration.
 pub(crate) fn of_cell(executions: &Executions, context: &Context) -> Vec<Audit> {
     let Executions { cell, completed, .. } = executions;
     if completed.is_empty() {
         return Vec::new();
     }
-    let audits = [
-        Some(counts(completed)),
-        littles_law(cell, completed),
-        schedule(cell, completed),
-        publisher(cell, completed),
-    ];
-    audits.into_iter().flatten().chain([clock(cell, completed, context)]).chain(stages(completed)).collect()
-}
-
-fn counts(completed: &Completed) -> Audit {
-    let off =
-        completed.values().filter(|seen| seen.received.checked_add(seen.lost) != Some(seen.sent)).count();
-    Audit { check: Check::Counts, figure: off as f64, held: off == 0 }
+    littles_law(cell, completed)
+        .into_iter()
+        .chain([clock(cell, completed, context)])
+        .chain(stages(completed))
+        .collect()
 }
 
 fn littles_law(cell: &Cell, completed: &Completed) -> Option<Audit> {
@@ -118,44 +168,7 @@ fn littles_law(cell: &Cell, completed: &Completed) -> Option<Audit> {
     let cut = completed.values().filter_map(|seen| Some(turn(seen)? / seen.elapsed_ns.max(1) as f64));
     let cut = if cell.kind == ScenarioKind::Connect { median_of(cut.collect())? } else { 0.0 };
     let held = (figure - 1.0).abs() <= LITTLES_LAW_WITHIN + cut;
-    Some(Audit { check: Check::LittlesLaw, figure, held })
-}
-
-fn schedule(cell: &Cell, completed: &Completed) -> Option<Audit> {
-    let is_paced = matches!(cell.kind, ScenarioKind::Latency | ScenarioKind::Scaling | ScenarioKind::Ping);
-    if !is_paced || cell.rate_per_s <= 0.0 {
-        return None;
-    }
-    let figure = median_of(completed.values().map(|seen| seen.messages_per_s / cell.rate_per_s).collect())?;
-    let asked =
-        median_of(completed.values().map(|seen| cell.rate_per_s * seen.elapsed_ns as f64 / 1e9).collect())?;
-    // One schedule goes round all connections that are pinged; a ping is under way at either end of the window.
-    let streams = if cell.kind == ScenarioKind::Ping { 2 } else { cell.connections };
-    let held = (figure - 1.0).abs() <= schedule_tolerance(cell.arrival, streams, asked);
-    Some(Audit { check: Check::Schedule, figure, held })
-}
-
-/// How far the achieved rate may be from the one asked for, as a share of it: 1 %, and what the ends of a window cut of the
-/// `asked` messages that it should hold.
-pub fn schedule_tolerance(arrival: Arrival, streams: u32, asked: f64) -> f64 {
-    // A window begins and ends between two ticks of each stream, and so may hold one of them more or less.
-    let cut = f64::from(streams) / asked;
-    let ends = match arrival {
-        Arrival::Constant | Arrival::Recorded => cut,
-        Arrival::Burst => cut * BURST_TICKS,
-        Arrival::Poisson => cut + RANDOM_WITHIN / asked.sqrt(),
-    };
-    SCHEDULE_WITHIN + ends
-}
-
-fn publisher(cell: &Cell, completed: &Completed) -> Option<Audit> {
-    if cell.kind != ScenarioKind::Relay {
-        return None;
-    }
-    let behind = |relayed: &Relayed| relayed.behind as f64 / relayed.published.max(1) as f64;
-    let figure =
-        median_of(completed.values().filter_map(|seen| seen.relayed.as_ref().map(behind)).collect())?;
-    Some(Audit { check: Check::Publisher, figure, held: figure <= BEHIND_AT_MOST })
+    Some(Audit::of_row(Check::LittlesLaw, figure, held))
 }
 
 fn clock(cell: &Cell, completed: &Completed, context: &Context) -> Audit {
@@ -164,7 +177,7 @@ fn clock(cell: &Cell, completed: &Completed, context: &Context) -> Audit {
     let one_way = cell.kind.is_paced();
     let backwards = context.clocks.filter(|_| one_way).map_or(0, |clocks| clocks.backwards);
     let figure = negative + backwards;
-    Audit { check: Check::Clock, figure: figure as f64, held: figure == 0 }
+    Audit::of_row(Check::Clock, figure as f64, figure == 0)
 }
 
 /// Nothing where no iteration has stages.
@@ -177,7 +190,7 @@ fn stages(completed: &Completed) -> Option<Audit> {
         stages.misplaced + bands.iter().flatten().filter(|band| is_off(band)).count() as u64
     };
     let figure: u64 = seen.map(off).sum();
-    Some(Audit { check: Check::Stages, figure: figure as f64, held: figure == 0 })
+    Some(Audit::of_row(Check::Stages, figure as f64, figure == 0))
 }
 
 /// Whether each cell's deciding figure drifts, with Holm's correction over the cells of the run; nothing where the figure cannot
@@ -190,7 +203,10 @@ pub(crate) fn drifts(executions: &[Executions], deciding: &[Option<Metric>]) -> 
         .collect();
     let p: Vec<f64> = trends.iter().flatten().map(|(_, p)| *p).collect();
     let mut corrected = holm::corrected(&p).into_iter();
-    let audit = |(figure, _), p| Audit { check: Check::Stationarity, figure, held: p >= DRIFT_ERROR };
+    let audit = |(figure, _), p| {
+        let ruling = if p >= DRIFT_ERROR { Ruling::Held } else { Ruling::Noted };
+        Audit { check: Check::Stationarity, figure, ruling, executions: None }
+    };
     trends.into_iter().map(|trend| Some(audit(trend?, corrected.next()?))).collect()
 }
 

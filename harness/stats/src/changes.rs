@@ -1,5 +1,7 @@
 //! What changed from one run to another: each figure of each cell that both have.
 
+use std::collections::BTreeMap;
+
 use tickbench_record::{Cell, DistributionError, Measurement, ScenarioKind, Study};
 
 use crate::between::TwoTables;
@@ -9,8 +11,11 @@ use crate::figure::{Completed, Figure, merge, merged_figure, values};
 use crate::metric::Source;
 use crate::parallel::on_all_cores;
 use crate::resample::{Tables, median};
+use crate::row_audit::{self, RowAudit};
 use crate::values::Values;
-use crate::{Between, Estimate, FAMILY_ERROR, Metric, SERVER_BUSY, SummaryError, Verdict, holm};
+use crate::{
+    Between, Context, Estimate, FAMILY_ERROR, Metric, Ruling, SERVER_BUSY, SummaryError, Verdict, audit, holm,
+};
 
 /// The records of one of the runs.
 #[derive(Debug, Clone, Copy)]
@@ -58,11 +63,31 @@ pub struct Changes {
     pub figures: Vec<Change>,
     /// The baseline's own: how far the machine drifted, if its program stayed the same. Their p are not corrected.
     pub drift: Vec<Change>,
+    /// The rows that both have and that are not compared, because in one of the runs their figures are no verdict on their server.
+    pub unsound: Vec<Unsound>,
+}
+
+/// A row whose figures are not to be believed, or not to be compared, in one of two runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unsound {
+    /// The cell, as the later run has it.
+    pub cell: Cell,
+    /// What follows from the earlier run's audits; `None` where it may be compared.
+    pub before: Option<Ruling>,
+    /// The same of the later run.
+    pub after: Option<Ruling>,
+}
+
+impl Unsound {
+    /// Whether the row could be compared before, and fails an audit now.
+    pub fn is_new_failure(&self) -> bool {
+        self.before.is_none() && self.after == Some(Ruling::Failed)
+    }
 }
 
 impl Changes {
     /// Compares the figures that decide each question, and those that `also` names for a cell. `baseline` is the server that both runs have as their
-    /// floor. A server's second run as a control is left out. Equal input gives equal output: resamples are drawn from `seed`.
+    /// floor. A server's second run as a control is left out, and so is a row whose audits make it no verdict in either run. Equal input gives equal output: resamples are drawn from `seed`.
     pub fn between(
         before: Side,
         after: Side,
@@ -70,8 +95,9 @@ impl Changes {
         also: impl Fn(&Cell) -> Vec<Metric>,
         seed: u64,
     ) -> Result<Changes, SummaryError> {
-        let earlier = executions::group(before.study, before.measurements)?;
-        let later = executions::group(after.study, after.measurements)?;
+        let mut earlier = executions::group(before.study, before.measurements)?;
+        let mut later = executions::group(after.study, after.measurements)?;
+        let unsound = set_unsound_apart(&mut earlier, &mut later, baseline);
         let runs = Runs { earlier: &earlier, later: &later, baseline, tables: TwoTables::new(seed) };
         let asked: Vec<Asked> = later
             .iter()
@@ -86,7 +112,7 @@ impl Changes {
             let of_cell = |cause| SummaryError::Histogram { cell: asked.now.cell.to_string(), cause };
             runs.change(asked).map_err(of_cell)
         });
-        let mut changes = Changes::default();
+        let mut changes = Changes { unsound, ..Changes::default() };
         for change in compared {
             let Some(change) = change? else { continue };
             let is_baseline = Some(change.cell.server.as_str()) == baseline;
@@ -95,6 +121,38 @@ impl Changes {
         conclude(&mut changes.figures);
         Ok(changes)
     }
+}
+
+/// Removes the rows that are no verdict from both runs, and returns those that both had.
+fn set_unsound_apart(
+    earlier: &mut Vec<Executions>,
+    later: &mut Vec<Executions>,
+    baseline: Option<&str>,
+) -> Vec<Unsound> {
+    let [then, now] = [&*earlier, &*later].map(|rows| rulings(rows, baseline));
+    let ruled =
+        |rulings: &BTreeMap<String, Ruling>, row: &Executions| rulings.get(&row.cell.to_string()).copied();
+    let unsound = later.iter().filter(|row| !row.cell.is_control()).filter_map(|row| {
+        let before = ruled(&then, same_in(earlier, &row.cell, &row.cell.server)?);
+        let after = ruled(&now, row);
+        (before.is_some() || after.is_some()).then(|| Unsound { cell: row.cell.clone(), before, after })
+    });
+    let unsound: Vec<Unsound> = unsound.collect();
+    earlier.retain(|row| ruled(&then, row).is_none());
+    later.retain(|row| ruled(&now, row).is_none());
+    unsound
+}
+
+/// What follows from the audits of each row that is no verdict on its server.
+fn rulings(rows: &[Executions], baseline: Option<&str>) -> BTreeMap<String, Ruling> {
+    let context = Context { baseline: baseline.map(Into::into), ..Context::default() };
+    let audited = row_audit::all(rows, &context);
+    let worst = |(row, of_executions): (&Executions, RowAudit)| {
+        let audits = of_executions.audits.into_iter().chain(audit::of_cell(row, &context));
+        let worst = audits.map(|audit| audit.ruling).max()?;
+        (worst >= Ruling::ClientBound).then(|| (row.cell.to_string(), worst))
+    };
+    rows.iter().zip(audited).filter_map(worst).collect()
 }
 
 /// One figure to compare.

@@ -34,10 +34,8 @@ pub(crate) fn all(
     contenders: &[Contender],
     tables: &Tables,
 ) -> Result<(Vec<Comparison>, Vec<Floor>), DistributionError> {
-    let (controls, contenders): (Vec<&Contender>, Vec<&Contender>) = contenders
-        .iter()
-        .filter(|one| one.cell.doubt().is_none() && one.cell.is_sound())
-        .partition(|one| one.cell.cell.is_control());
+    let (controls, contenders): (Vec<&Contender>, Vec<&Contender>) =
+        contenders.iter().filter(|one| one.cell.is_comparable()).partition(|one| one.cell.cell.is_control());
     let floors = on_all_cores(&controls, |control| floors(control, &contenders, tables));
     let mut floors: Vec<Floor> = floors.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
     let p = holm::corrected(&floors.iter().map(|floor| floor.p).collect::<Vec<_>>());

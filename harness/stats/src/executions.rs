@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tickbench_record::{Cell, DistributionError, Measurement, Outcome, ScenarioKind, Study};
 
+use crate::blame::Taken;
 use crate::figure::Completed;
 use crate::values::Values;
 use crate::{Failure, Metric, SummaryError};
@@ -13,6 +14,8 @@ use crate::{Failure, Metric, SummaryError};
 pub(crate) struct Executions<'a> {
     pub(crate) cell: Cell,
     pub(crate) completed: Completed<'a>,
+    /// What the machine took from the cores in each completed execution.
+    pub(crate) taken: BTreeMap<u32, Taken>,
     pub(crate) failures: Vec<Failure>,
     /// What was told of it so far: comparisons ask for the same again and again.
     told: Mutex<BTreeMap<Metric, Option<Arc<Values>>>>,
@@ -52,7 +55,8 @@ fn servers(study: &Study, measurements: &[Measurement]) -> Vec<String> {
 
 impl<'a> Executions<'a> {
     fn of(cell: Cell, measurements: impl Iterator<Item = &'a Measurement>) -> Executions<'a> {
-        let (mut completed, mut reasons) = (Completed::new(), BTreeMap::<String, usize>::new());
+        let (mut completed, mut taken) = (Completed::new(), BTreeMap::new());
+        let mut reasons = BTreeMap::<String, usize>::new();
         for measurement in measurements {
             match (&measurement.outcome, &measurement.observation) {
                 (Outcome::Failed { stage, reason }, _) => {
@@ -60,6 +64,7 @@ impl<'a> Executions<'a> {
                 }
                 (Outcome::Completed, Some(seen)) => {
                     completed.insert(measurement.iteration, seen);
+                    taken.insert(measurement.iteration, Taken::of(measurement, seen));
                 }
                 (Outcome::Completed, None) => {
                     *reasons
@@ -71,7 +76,7 @@ impl<'a> Executions<'a> {
         let mut failures: Vec<Failure> =
             reasons.into_iter().map(|(reason, count)| Failure { reason, count }).collect();
         failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
-        Executions { cell, completed, failures, told: Mutex::default() }
+        Executions { cell, completed, taken, failures, told: Mutex::default() }
     }
 
     /// The metric by iteration or block, where it can be told so. The far tail of a flood is that of full buffers, and nobody's figure.

@@ -7,13 +7,14 @@ use crate::resample::Tables;
 use crate::{Felt, Metric, Verdict, holm};
 
 /// Compares each disturbed cell with its undisturbed twin, on the metrics that decide their question. Those of one scenario are one family
-/// of Holm's correction. A cell that failed an audit is compared with nothing, and neither is one without a twin.
+/// of Holm's correction. A cell that failed an audit or is no verdict is compared with nothing, and neither is one without a twin.
 pub(crate) fn all(contenders: &[Contender], tables: &Tables) -> Result<Vec<Felt>, DistributionError> {
-    let sound = |one: &&Contender| one.cell.is_sound() && one.cell.completed > 0;
+    let comparable = |one: &&Contender| one.cell.is_comparable() && one.cell.completed > 0;
     let mut felt: Vec<Felt> = Vec::new();
-    for one in contenders.iter().filter(sound).filter(|one| one.cell.cell.beside != Disturbance::Nothing) {
+    for one in contenders.iter().filter(comparable).filter(|one| one.cell.cell.beside != Disturbance::Nothing)
+    {
         let calm = Cell { beside: Disturbance::Nothing, ..one.cell.cell.clone() };
-        let Some(twin) = contenders.iter().filter(sound).find(|other| other.cell.cell == calm) else {
+        let Some(twin) = contenders.iter().filter(comparable).find(|other| other.cell.cell == calm) else {
             continue;
         };
         for metric in Metric::deciding(&[one.cell, twin.cell]) {

@@ -54,10 +54,8 @@ pub(crate) fn all(
     baseline: Option<&str>,
     tables: &Tables,
 ) -> Result<Vec<LaneStep>, DistributionError> {
-    let believed: Vec<&Contender> = contenders
-        .iter()
-        .filter(|one| one.cell.doubt().is_none() && one.cell.is_sound() && !one.cell.cell.is_control())
-        .collect();
+    let believed: Vec<&Contender> =
+        contenders.iter().filter(|one| one.cell.is_comparable() && !one.cell.cell.is_control()).collect();
     let pairs: Vec<[&Contender; 2]> = believed
         .iter()
         .filter(|one| one.cell.cell.lane == Lane::Default)

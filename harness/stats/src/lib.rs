@@ -34,8 +34,10 @@
 //!   `no_difference`.
 //! - `felt`: each disturbed cell of a relay against itself undisturbed: `ratio`, `p` and `verdict`. Left out where nothing was disturbed.
 
+mod absence;
 mod audit;
 mod between;
+mod blame;
 mod capacity;
 mod changes;
 mod compare;
@@ -43,6 +45,7 @@ mod context;
 mod coverage;
 mod doubt;
 mod effect;
+mod execution_audit;
 mod executions;
 mod felt;
 mod figure;
@@ -60,11 +63,14 @@ mod promise;
 mod random;
 mod ranking;
 mod resample;
+mod row_audit;
+mod schedule;
 mod signed_rank;
 mod stages;
 mod stolen;
 mod summarize;
 mod summary;
+mod throttled;
 mod trend;
 mod usage;
 mod values;
@@ -72,10 +78,12 @@ mod values;
 #[cfg(test)]
 mod oracle;
 
-pub use audit::{Audit, Check, schedule_tolerance};
+pub use absence::Absence;
+pub use audit::{Audit, Check, FailedCount, Ruling};
 pub use between::Between;
+pub use blame::Blame;
 pub use capacity::Searches;
-pub use changes::{Change, Changes, Side};
+pub use changes::{Change, Changes, Side, Unsound};
 pub use compare::FAMILY_ERROR;
 pub use context::Context;
 pub use coverage::whole_iterations;
@@ -88,7 +96,10 @@ pub use pair::Paired;
 pub use power::{Detection, STUDIES, detection};
 pub use promise::broken_promises;
 pub use ranking::Place;
+pub use row_audit::FailedExecution;
+pub use schedule::Achieved;
 pub use stages::StageBand;
 pub use stolen::{DISTURBED, StolenShares};
 pub use summarize::SummaryError;
 pub use summary::{CellSummary, Comparison, Estimate, Failure, Felt, Floor, Series, Summary, Verdict};
+pub use throttled::ThrottledExecutions;

@@ -22,6 +22,24 @@ pub(crate) enum Latency {
 }
 
 impl Latency {
+    /// Those that hold every sample: none is a part of another.
+    const WHOLE: [Latency; 8] = [
+        Latency::Lag,
+        Latency::Delivery,
+        Latency::Response,
+        Latency::RoundTrip,
+        Latency::Handshake,
+        Latency::FirstTick,
+        Latency::PublishLag,
+        Latency::Skew,
+    ];
+
+    /// Samples of an iteration that are beyond the range of the histograms.
+    pub(crate) fn beyond(observation: &Observation) -> u64 {
+        let beyond = |latency: Latency| latency.of(observation).map_or(0, |figure| figure.beyond);
+        Latency::WHOLE.into_iter().map(beyond).sum()
+    }
+
     pub(crate) fn of(self, observation: &Observation) -> Option<&Distribution> {
         match self {
             Latency::Lag => observation.lag_ns.as_ref(),
@@ -196,6 +214,8 @@ metrics! {
     ServerRssGrowthBytes = Source::Value(rss_growth),
     DisturberShare = Source::Value(|seen| over(seen.disturbed.as_ref()?.client_ns, seen.elapsed_ns)),
     CapacityPerS = Source::Value(|seen| Some(seen.capacity.as_ref()?.rate_per_s)),
+    // Of what was due in the window, the share that was sent before its end.
+    AchievedShare = Source::Value(|seen| over(seen.accounts?.sent_in_window, seen.sent)),
 }
 
 /// Tails as they were, with the same less the machine's hiccups.

@@ -36,12 +36,12 @@ impl Summary {
         })
     }
 
-    /// The servers of the cells, best first: by rank, and within one by the metric. Cells without the metric, those that failed an audit, floods
-    /// whose rate is no verdict on their server, and controls have no place. The cells are those of one question.
+    /// The servers of the cells, best first: by rank, and within one by the metric. Cells without the metric, those
+    /// whose figures are no verdict on their server, and controls have no place. The cells are those of one question.
     pub fn ranking<'a>(&self, cells: &[&'a CellSummary], metric: Metric) -> Vec<Place<'a>> {
         let figure = |cell: &&'a CellSummary| {
             let estimate = *cell.figure(metric)?;
-            (cell.doubt().is_none() && !cell.cell.is_control()).then_some((*cell, estimate))
+            (cell.is_comparable() && !cell.cell.is_control()).then_some((*cell, estimate))
         };
         let figures: Vec<(&CellSummary, Estimate)> = cells.iter().filter_map(figure).collect();
         let worse = if metric.higher_is_better() { Verdict::Lower } else { Verdict::Higher };

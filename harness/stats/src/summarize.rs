@@ -17,8 +17,8 @@ use crate::parallel::on_all_cores;
 use crate::resample::Tables;
 use crate::values::{Values, block_length};
 use crate::{
-    CellSummary, Context, Estimate, Metric, Searches, Series, StolenShares, Summary, audit, compare, felt,
-    knee, lanes, memory, usage, whole_iterations,
+    CellSummary, Context, Estimate, Metric, Searches, Series, StolenShares, Summary, ThrottledExecutions,
+    audit, compare, felt, knee, lanes, memory, row_audit, usage, whole_iterations,
 };
 
 /// Why measurements cannot be summed up.
@@ -71,6 +71,10 @@ impl Summary {
         });
         let summed = summed.into_iter().collect::<Result<Vec<_>, _>>()?;
         let (mut cells, tails): (Vec<CellSummary>, Vec<_>) = summed.into_iter().unzip();
+        for (cell, row) in cells.iter_mut().zip(row_audit::all(&executions, context)) {
+            cell.audits.splice(..0, row.audits);
+            cell.failed_executions = row.failed;
+        }
         let drifts = audit::drifts(&executions, &deciding(&cells));
         cells.iter_mut().zip(drifts).for_each(|(cell, drift)| cell.audits.extend(drift));
         let contenders: Vec<Contender> = executions
@@ -100,6 +104,7 @@ impl Summary {
             felt,
             knees,
             stolen: StolenShares::of(measurements),
+            throttled: ThrottledExecutions::of(measurements),
         })
     }
 }
@@ -179,6 +184,7 @@ fn summarize(
         reordered: total(|seen| seen.reordered),
         negative: total(|seen| seen.negative),
         received: total(|seen| seen.received),
+        beyond: total(Latency::beyond),
         estimates,
         merged: tails.iter().filter(|(_, tail)| matches!(tail, Tail::Merged(_))).map(|(at, _)| *at).collect(),
         blocks: tails
@@ -186,6 +192,7 @@ fn summarize(
             .filter_map(|(metric, tail)| Some((*metric, tail.blocks()?.iterations_each)))
             .collect(),
         audits: audit::of_cell(executions, context),
+        failed_executions: Vec::new(),
         ceiling_share,
         disturbed: disturbed(completed),
         searches: Searches::of(cell, completed, context),

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tickbench_record::{Cell, Disturbed};
 
-use crate::{Audit, Knee, LaneStep, MemorySlope, Metric, Searches, StolenShares};
+use crate::{
+    Audit, FailedExecution, Knee, LaneStep, MemorySlope, Metric, Searches, StolenShares, ThrottledExecutions,
+};
 
 /// A value with the interval in which it lies with 95 % confidence: bootstrapped over iterations, but for the ratio of a [`Comparison`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -57,8 +59,13 @@ pub struct CellSummary {
     /// estimates are medians over blocks.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub blocks: BTreeMap<Metric, u32>,
+    /// Samples beyond the range of the histograms, over all latencies and iterations: a quantile that reaches them is a lower bound.
+    pub beyond: u64,
     /// What was checked before the figures are believed.
     pub audits: Vec<Audit>,
+    /// The executions that failed a check. They are in the figures all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_executions: Vec<FailedExecution>,
     /// The rate over the ceiling that was measured for this client, encoding and way to wait, in messages or bytes, whichever is
     /// nearer. `None` where there is no such ceiling.
     pub ceiling_share: Option<f64>,
@@ -224,4 +231,7 @@ pub struct Summary {
     /// What the host took from the cores; `None` where that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stolen: Option<StolenShares>,
+    /// What a CPU quota stopped; `None` where there is no quota.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throttled: Option<ThrottledExecutions>,
 }

@@ -4,8 +4,8 @@ mod support;
 
 use support::{cells, completed, deliveries, rate, scenario, study, usage};
 use tickbench_record::{
-    Capacity, Ceiling, Client, ClientCeiling, Distribution, Encoding, Measurement, Observation, Step,
-    StepSeen, Wait, new_histogram,
+    Accounts, Capacity, Ceiling, Client, ClientCeiling, Distribution, Encoding, Measurement, Observation,
+    Step, StepSeen, Wait, new_histogram,
 };
 use tickbench_stats::{Context, Doubt, Metric, Summary};
 
@@ -13,6 +13,7 @@ fn step(rate_per_s: f64, held: bool, lag_p99_ns: u64, shares: (f64, f64)) -> Ste
     let seen = StepSeen {
         elapsed_ns: 1,
         achieved_per_s: rate_per_s,
+        achieved_share: None,
         lost: 0,
         p50_ns: 1,
         p99_ns: 2,
@@ -119,13 +120,20 @@ fn a_search_that_nothing_ended_makes_a_lower_bound() {
     assert_eq!(summary.cells[0].doubt(), Some(Doubt::Unbounded));
 }
 
-/// An execution at an offered rate: 2,000 responses around `response_ns`, and the share of the messages that arrived.
+/// An execution at an offered rate: 2,000 responses around `response_ns`, and the share of the messages that was sent in time.
 fn offered(rate_per_s: f64, response_ns: u64, arrived: f64, shares: (f64, f64)) -> Observation {
     let mut histogram = new_histogram();
     (0..2_000).for_each(|at| histogram += response_ns + at);
+    let due = (rate_per_s / 10.0) as u64;
+    let accounts =
+        Accounts { sent_in_window: (arrived * due as f64) as u64, least_owed: due, ..Accounts::default() };
     Observation {
         elapsed_ns: 100_000_000,
         messages_per_s: arrived * rate_per_s,
+        // The client waits until all of it has come.
+        sent: due,
+        received: due,
+        accounts: Some(accounts),
         response_ns: Distribution::of(&histogram),
         client_usage: Some(usage(shares.0)),
         server_usage: Some(usage(shares.1)),

@@ -9,7 +9,7 @@ use tickbench_record::{
     Band, Ceiling, Cell, Client, ClientCeiling, ClockCheck, Distribution, Encoding, Hiccups, Measurement,
     Observation, Stages, Study, Wait,
 };
-use tickbench_stats::{Check, Context, Doubt, Metric, Summary, Verdict};
+use tickbench_stats::{Check, Context, Doubt, Metric, Ruling, Summary, Verdict};
 
 fn with_control(mut study: Study) -> Study {
     study.control = study.servers.first().cloned();
@@ -202,12 +202,15 @@ fn audited(
     more: &str,
     context: &Context,
     spoil: impl Fn(&mut Observation),
-) -> Vec<(Check, f64, bool)> {
+) -> Vec<(Check, f64, Ruling)> {
     let study = study(&["a"], &scenario("s", kind, more));
     let cell = &cells(&study)[0];
     let line = |at| {
-        let mut seen = deliveries(1_000, 100);
-        (seen.messages_per_s, seen.elapsed_ns) = (1_000.0, 1_000_000_000);
+        let mut seen = support::accounted(deliveries(1_000, 100), 1_000, 1_000, 0);
+        seen.messages_per_s = 1_000.0;
+        if kind == "throughput" {
+            seen.accounts = None;
+        }
         if kind == "echo" {
             // One message in flight: a thousand round trips of a millisecond each second.
             let trips = Distribution { mean: 1e6, ..seen.delivery_ns.take().unwrap() };
@@ -218,11 +221,11 @@ fn audited(
     };
     let lines: Vec<Measurement> = (0..8).map(line).collect();
     let summary = Summary::of(&study, &lines, context).unwrap();
-    summary.cells[0].audits.iter().map(|audit| (audit.check, audit.figure, audit.held)).collect()
+    summary.cells[0].audits.iter().map(|audit| (audit.check, audit.figure, audit.ruling)).collect()
 }
 
-fn failed(audits: &[(Check, f64, bool)]) -> Vec<Check> {
-    audits.iter().filter(|(_, _, held)| !held).map(|(check, ..)| *check).collect()
+fn failed(audits: &[(Check, f64, Ruling)]) -> Vec<Check> {
+    audits.iter().filter(|(_, _, ruling)| *ruling == Ruling::Failed).map(|(check, ..)| *check).collect()
 }
 
 #[test]
@@ -235,17 +238,17 @@ fn each_audit_finds_what_it_is_there_for() {
     };
     assert_eq!(
         checks("latency", LATENCY),
-        [Check::Counts, Check::Schedule, Check::Clock, Check::Stationarity]
+        [Check::Owed, Check::Counts, Check::Schedule, Check::Clock, Check::Stationarity]
     );
     assert_eq!(checks("throughput", ""), [Check::Counts, Check::Clock, Check::Stationarity]);
     assert_eq!(checks("echo", ""), [Check::Counts, Check::LittlesLaw, Check::Clock, Check::Stationarity]);
 
     let spoilt = |kind, more, spoil: fn(&mut Observation)| failed(&audited(kind, more, &sound, spoil));
-    assert_eq!(spoilt("latency", LATENCY, |seen| seen.sent += 1), [Check::Counts]);
-    assert_eq!(spoilt("latency", LATENCY, |seen| (seen.sent, seen.lost) = (11, 1)), []);
+    assert_eq!(spoilt("latency", LATENCY, |seen| (seen.received, seen.lost) = (999, 1)), [Check::Counts]);
+    assert_eq!(spoilt("echo", "", |seen| (seen.received, seen.lost) = (999, 1)), [Check::Counts]);
     assert_eq!(spoilt("latency", LATENCY, |seen| seen.negative = 1), [Check::Clock]);
-    assert_eq!(spoilt("latency", LATENCY, |seen| seen.messages_per_s = 985.0), [Check::Schedule]);
-    assert_eq!(spoilt("latency", LATENCY, |seen| seen.messages_per_s = 995.0), []);
+    assert_eq!(spoilt("latency", LATENCY, |seen| (seen.sent, seen.received) = (985, 985)), [Check::Owed]);
+    assert_eq!(spoilt("latency", LATENCY, |seen| (seen.sent, seen.received) = (999, 999)), []);
     assert_eq!(spoilt("echo", "", |seen| seen.messages_per_s = 970.0), [Check::LittlesLaw]);
     assert_eq!(spoilt("echo", "", |seen| seen.messages_per_s = 985.0), []);
     let band = Band {
@@ -274,8 +277,8 @@ fn each_audit_finds_what_it_is_there_for() {
 fn a_row_that_fails_an_audit_is_compared_with_nobody() {
     let study = study(&["a", "b", "c"], &scenario("flood", "throughput", ""));
     let summary = summed(&study, |_, cell, at| {
-        let lost = u64::from(cell.server == "b" && at == 3);
-        Observation { sent: 10 + lost, server_usage: Some(usage(0.99)), ..rate(1e6) }
+        let lost = u64::from(cell.server == "b" && at < 3);
+        Observation { sent: 10 + lost, lost, server_usage: Some(usage(0.99)), ..rate(1e6) }
     });
     let pairs: Vec<(&str, &str)> =
         summary.comparisons.iter().map(|one| (one.server.as_str(), one.baseline.as_str())).collect();

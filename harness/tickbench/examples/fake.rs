@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
 use tickbench_record::{
-    Check, ClockCheck, CoreHiccups, Distribution, Hiccups, Observation, Reply, Sample, Stage, Streamed,
-    Usage, new_histogram, write_samples,
+    Account, Accounts, Check, ClockCheck, CoreHiccups, Distribution, Hiccups, Observation, Reply, Sample,
+    Stage, Streamed, Usage, new_histogram, write_samples,
 };
 
 /// In the middle of an iteration: after so many messages.
@@ -136,9 +136,8 @@ fn measure(mode: &str, words: &[&str]) {
             ..observation(received, ns("--window-ns"), slower)
         };
         // Whatever the fakes managed, they say that they kept the schedule.
-        let messages_per_s = if rate_per_s > 0.0 { rate_per_s } else { seen.messages_per_s };
-        let seen = Observation { messages_per_s, ..seen };
-        Reply::Completed(Box::new(seen))
+        let connections: u32 = flag(words, "--connections").parse().expect("a number");
+        Reply::Completed(Box::new(if rate_per_s > 0.0 { kept(rate_per_s, connections, seen) } else { seen }))
     };
     // A search has many windows, and none of them needs its time.
     let window = if mode == "saturates" { Duration::ZERO } else { ns("--window-ns") };
@@ -161,6 +160,19 @@ fn measure(mode: &str, words: &[&str]) {
 /// Where the samples go.
 fn samples() -> Option<PathBuf> {
     std::env::args_os().skip_while(|word| word != "--samples").nth(1).map(PathBuf::from)
+}
+
+/// An observation whose schedule was kept: all that was owed was sent in time, and came.
+fn kept(rate_per_s: f64, connections: u32, seen: Observation) -> Observation {
+    let owed = (rate_per_s * seen.elapsed_ns as f64 / 1e9) as u64;
+    let each = owed / u64::from(connections);
+    let accounts = Accounts {
+        sent_in_window: owed,
+        least_owed: each,
+        worst: Account { connection: 0, owed: each, received: each },
+        ..Accounts::default()
+    };
+    Observation { sent: owed, received: owed, messages_per_s: rate_per_s, accounts: Some(accounts), ..seen }
 }
 
 /// What a client leaves of a window: a message with a kernel timestamp, and one without.

@@ -60,7 +60,7 @@ pub(crate) fn carry_out(
 fn planned(rig: &Rig<'_>, execution: &Execution) -> Duration {
     rig.study
         .scenario(&execution.cell)
-        .map_or(Duration::ZERO, |scenario| capacity::expected(scenario).measured)
+        .map_or(Duration::ZERO, |scenario| capacity::expected(scenario, execution.cell.rate_per_s).measured)
 }
 
 /// A plan while it is carried out.

@@ -1,7 +1,7 @@
 //! `tickbench control`: one server against itself. What differs is the machine's noise, and a verdict is a false one.
 
 use tickbench_record::{CONTROL, Study};
-use tickbench_stats::{Floor, Verdict};
+use tickbench_stats::{Absence, CellSummary, Floor, Metric, Verdict};
 
 use crate::cli::{ControlArgs, RunArgs};
 use crate::exit::ExitStatus;
@@ -19,7 +19,7 @@ pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<ExitSta
     out::text(format_args!("\n{}", shown(floors)));
     let alarms = floors.iter().filter(|one| one.verdict != Verdict::NoDifference).count();
     match (floors.len(), alarms) {
-        (0, _) => out::line("nothing could be compared: too few iterations completed, or too few samples"),
+        (0, _) => out::line(format_args!("nothing could be compared: {}", why_nothing(&summary.cells))),
         (all, 0) => out::line(format_args!(
             "no difference in {all} comparisons of the server with itself, as it should be"
         )),
@@ -33,6 +33,31 @@ pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<ExitSta
         (_, 0) => ExitStatus::Success,
         _ => ExitStatus::CheckFailed,
     }))
+}
+
+/// Why no row could be compared with its control: what stands against the first one that does not.
+fn why_nothing(cells: &[CellSummary]) -> String {
+    let why = |cell: &CellSummary| {
+        let what = match Metric::deciding(&[cell]).into_iter().find_map(|metric| cell.absence(metric)) {
+            Some(Absence::NothingCompleted) => match cell.failures.first() {
+                Some(failure) => format!("completed no iteration ({})", failure.reason),
+                None => "completed no iteration".into(),
+            },
+            Some(Absence::FailedAudit) => "failed an audit (see Audits in the report)".into(),
+            Some(Absence::NothingReceived) => "received no message in any window".into(),
+            Some(Absence::TooFewSamples { needed }) => {
+                format!("has fewer samples than the {needed} that are needed")
+            }
+            Some(Absence::NotRecorded) => "has no such figure".into(),
+            None if cell.is_comparable() => return None,
+            None => "is no verdict (see Audits in the report)".into(),
+        };
+        Some(format!("{} {what}", cell.cell))
+    };
+    cells
+        .iter()
+        .find_map(why)
+        .unwrap_or_else(|| "the server and its control have no iteration in common".into())
 }
 
 impl ControlArgs {

@@ -1,6 +1,6 @@
 //! One execution: a fresh server, a client that measures it, and the end of both.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
@@ -15,6 +15,7 @@ use crate::capacity::{Quest, Search, Target};
 use crate::interrupt::Interrupt;
 use crate::launch::{END_DEADLINE, Launch, LiveServer, ServerEnd, Stop, last_words, start};
 use crate::plan::Execution;
+use crate::preflight::Stops;
 use crate::process::{Process, describe, wait};
 use crate::system;
 
@@ -69,7 +70,7 @@ pub(crate) fn execute_under(
     act: &mut dyn FnMut(u32),
 ) -> anyhow::Result<Executed> {
     let (began, clock) = (Instant::now(), SystemTime::now());
-    let before = stolen(rig.cores);
+    let (before, stops) = (stolen(rig.cores), Stops::so_far(Path::new("/")));
     let failed = |stage, reason| (Outcome::Failed { stage, reason }, None);
     let mut kind: fn(Measurement) -> Executed = Executed::Measured;
     let (outcome, observation) = match attempt(rig, execution, interrupt, act) {
@@ -94,7 +95,7 @@ pub(crate) fn execute_under(
             server_core_ns: now.server_core_ns.saturating_sub(before.server_core_ns),
             client_core_ns: now.client_core_ns.saturating_sub(before.client_core_ns),
         }),
-        throttled: None,
+        throttled: stops.zip(Stops::so_far(Path::new("/"))).and_then(|(before, now)| now.since(&before)),
         cell: execution.cell.clone(),
         outcome,
         observation,

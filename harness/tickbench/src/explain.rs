@@ -13,7 +13,7 @@ use crate::manifest::{Manifest, Server};
 use crate::program::on_path;
 use crate::root::Root;
 use crate::run::most_connections;
-use crate::{capacity, limits, out, study};
+use crate::{capacity, limits, out, owed, study};
 
 /// What an execution takes besides warm-up and window: processes to start and to end, and for each connection its handshake and
 /// its close. From the 5,400 executions of a default study on a virtual machine with two cores.
@@ -97,8 +97,11 @@ fn explained(study: &Study, cells: &Cells, connections: u32, limit: Option<u64>)
             scenario.connections.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
             if servers.is_empty() { "no server".into() } else { servers.join(", ") }
         );
+        if let Some(least) = owed::least(scenario) {
+            let _ = writeln!(text, "    each connection is owed {least:.1} messages in a window, or more");
+        }
         if Target::of(scenario).is_some() {
-            let Expected { measurements, measured } = capacity::expected(scenario);
+            let Expected { measurements, measured } = capacity::expected(scenario, 0.0);
             let _ = writeln!(
                 text,
                 "    each execution a search: some {measurements} warm-ups and windows, {:.1} s",
@@ -119,12 +122,11 @@ fn explained(study: &Study, cells: &Cells, connections: u32, limit: Option<u64>)
 fn time(study: &Study, cells: &Cells) -> String {
     let iteration =
         |of: &dyn Fn(&Cell) -> Duration| cells.planned.iter().map(of).sum::<Duration>() * study.iterations;
-    let measured = iteration(&|cell| {
-        study.scenario(cell).map_or(Duration::ZERO, |scenario| capacity::expected(scenario).measured)
-    });
+    let expected =
+        |cell: &Cell| study.scenario(cell).map(|scenario| capacity::expected(scenario, cell.rate_per_s));
+    let measured = iteration(&|cell| expected(cell).map_or(Duration::ZERO, |expected| expected.measured));
     let around = iteration(&|cell| {
-        let measurements =
-            study.scenario(cell).map_or(1, |scenario| capacity::expected(scenario).measurements);
+        let measurements = expected(cell).map_or(1, |expected| expected.measurements);
         (AROUND + AROUND_PER_CONNECTION * cell.connections) * measurements
     });
     format!(

@@ -35,6 +35,7 @@ mod limits;
 mod list;
 mod manifest;
 mod out;
+mod owed;
 mod parity;
 mod plan;
 mod preflight;

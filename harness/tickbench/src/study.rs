@@ -10,6 +10,7 @@ use crate::cli::RunArgs;
 use crate::control;
 use crate::feed;
 use crate::manifest::Manifest;
+use crate::owed;
 
 const DEFAULT: &str = include_str!("../../../studies/default.toml");
 const QUICK: &str = include_str!("../../../studies/quick.toml");
@@ -28,6 +29,7 @@ pub(crate) fn wished(args: &RunArgs, manifest: &Manifest) -> anyhow::Result<Stud
     }
     study.seed.get_or_insert_with(draw_seed);
     check_servers(&study, manifest)?;
+    owed::check(&study)?;
     Ok(study)
 }
 
@@ -234,15 +236,16 @@ mod tests {
     }
 
     #[test]
-    fn every_study_of_the_project_can_be_read() {
+    fn every_study_of_the_project_can_be_read_and_owes_each_connection_enough() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../studies");
         let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let studies: Vec<_> =
             files.filter(|file| file.extension().is_some_and(|end| end == "toml")).collect();
         assert!(studies.len() > 4);
         for file in studies {
-            let study = Study::from_toml(&std::fs::read_to_string(&file).unwrap());
-            assert_eq!(study.unwrap().name, file.file_stem().unwrap().to_str().unwrap());
+            let study = Study::from_toml(&std::fs::read_to_string(&file).unwrap()).unwrap();
+            assert_eq!(study.name, file.file_stem().unwrap().to_str().unwrap());
+            owed::check(&study).unwrap();
         }
     }
 

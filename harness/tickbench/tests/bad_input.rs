@@ -46,6 +46,17 @@ fn a_study_that_cannot_be_read() {
 }
 
 #[test]
+fn a_study_that_owes_a_connection_too_little_is_refused_before_anything_is_built() {
+    let project = Project::sound();
+    let entry = project.server("bad", "fine").replace("build = ['true']", "build = ['false']");
+    project.write("servers/servers.toml", &entry);
+    project.write("study.toml", &study(100, 1).replace("rate_per_s", "connections = [1, 50]\nrate_per_s"));
+    let words =
+        ["scenario \"latency\"", "50 connections is owed 2.00", "rate_per_s to 1500", "window_ms to 150"];
+    refused(&project, &RUN, &words);
+}
+
+#[test]
 fn a_scenario_of_an_unknown_server() {
     let project = Project::sound();
     project.write("study.toml", &(study(5, 1) + "servers = ['three']\n"));
@@ -124,7 +135,10 @@ fn a_core_that_is_not_there() {
 #[test]
 fn too_few_descriptors() {
     let project = Project::sound();
-    project.write("study.toml", &study(5, 1).replace("rate_per_s", "connections = [4000000000]\nrate_per_s"));
+    project.write(
+        "study.toml",
+        &study(5, 1).replace("rate_per_s = 1000", "connections = [4000000000]\nrate_per_s = 1e13"),
+    );
     refused(&project, &RUN, &["4000000000 connections", "RLIMIT_NOFILE", "ulimit -n"]);
 }
 

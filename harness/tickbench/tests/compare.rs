@@ -13,8 +13,8 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use support::{assert_code, stderr, stdout};
 use tempfile::TempDir;
 use tickbench_record::{
-    BuiltServer, CoreKind, CoreKinds, Distribution, Environment, Holder, Machine, Measurement, Observation,
-    Outcome, RunFolder, Stage, Study, Usage,
+    Accounts, BuiltServer, CoreKind, CoreKinds, Distribution, Environment, Holder, Machine, Measurement,
+    Observation, Outcome, RunFolder, Stage, Study, Usage,
 };
 
 const STUDY: &str = "name = 'invented'\niterations = 40\nseed = 1\nservers = ['one', 'two', 'ground']\n[[scenario]]\n\
@@ -26,6 +26,8 @@ struct Invented {
     slower: [(&'static str, f64); 3],
     /// A server that completes nothing.
     failing: Option<&'static str>,
+    /// A server that does not send the last of its messages.
+    loses: Option<&'static str>,
     study: String,
     environment: Environment,
 }
@@ -48,7 +50,7 @@ fn invented(seed: u64) -> Invented {
         ..Environment::default()
     };
     let slower = [("one", 1.0), ("two", 1.0), ("ground", 1.0)];
-    Invented { seed, slower, failing: None, study: STUDY.into(), environment }
+    Invented { seed, slower, failing: None, loses: None, study: STUDY.into(), environment }
 }
 
 /// A stream of uniform numbers.
@@ -72,7 +74,10 @@ impl Invented {
             let weather = 1.0 + 0.05 * random.next();
             for (position, cell) in (0..).zip(study.cells(&study.servers, |_| true)) {
                 let slower = self.slower.iter().find(|(name, _)| *name == cell.server).unwrap().1;
-                let observation = observation(5_000.0 * weather * slower, &mut random);
+                let mut observation = observation(5_000.0 * weather * slower, &mut random);
+                if self.loses == Some(&cell.server) {
+                    (observation.received, observation.lost) = (1_990, 10);
+                }
                 let failed =
                     iteration == 0 && cell.server == "two" || self.failing == Some(cell.server.as_str());
                 let outcome = if failed {
@@ -131,6 +136,7 @@ fn observation(center: f64, random: &mut Random) -> Observation {
         response_ns: distribution,
         server_usage: Some(usage),
         client_usage: Some(usage),
+        accounts: Some(Accounts { sent_in_window: 2000, least_owed: 2000, ..Accounts::default() }),
         ..Observation::default()
     }
 }
@@ -197,6 +203,27 @@ fn a_server_that_is_a_fifth_slower_is_named_and_fails_the_gate() {
     assert_code(&compare(&before, &after, &["--fail-if", "delivery.p99 > +40%"]), 0);
     assert_code(&compare(&before, &after, &["--fail-if", "delivery.p50 < -5%"]), 0);
     assert_code(&compare(&after, &before, &["--fail-if", "delivery.p50 < -5%"]), 1);
+}
+
+/// Its figures would be those of the messages that came, and better than before.
+#[test]
+fn a_server_that_loses_messages_now_is_compared_with_nothing_and_fails_every_gate_on_it() {
+    let (_folder, before, after) = two(|later| later.loses = Some("two"));
+    let output = compare(&before, &after, &["--fail-if", "delivery.p99 > +50% server=two"]);
+    assert_code(&output, 1);
+    let text = stdout(&output);
+    for words in [
+        "## Rows that are not compared",
+        "| two | latency binary each ×1 | sound | **failed an audit** |",
+        "| `delivery.p99 > +50% server=two` | **failed** by two: latency binary each ×1 |",
+    ] {
+        assert!(text.contains(words), "{words:?} is missing from {text}");
+    }
+    assert!(!text.contains("| two | latency binary each ×1 | delivery"), "{text}");
+    let other = compare(&before, &after, &["--fail-if", "delivery.p99 > +50% server=one"]);
+    assert_code(&other, 0);
+    let back = compare(&after, &before, &["--fail-if", "delivery.p99 > +50% server=two"]);
+    assert_code(&back, 0);
 }
 
 #[test]

@@ -18,6 +18,7 @@ fn a_plan_is_explained_and_nothing_is_run() {
         "30 iterations of 3 cells, 90 executions",
         "latency (latency): 3 cells; 1 ms warm-up, 100 ms window; 1 connections",
         "of one, narrow",
+        "each connection is owed 100.0 messages in a window, or more",
         "does not support it: narrow: latency binary",
         "exotic, for `no-such-compiler` is not on PATH",
         "Time: about 10s: 9s in warm-ups and windows, and 1s around them",
@@ -33,8 +34,12 @@ fn a_study_is_refused_as_a_run_would_refuse_it() {
     let project = Project::sound();
     for (text, words) in [
         (study(0, 1), "window_ms is 0"),
+        (study(2, 1), "each of 1 connections is owed 2.00 messages in a window"),
         (study(5, 1) + "servers = ['three']\n", "there is no server \"three\""),
-        (study(5, 1).replace("rate_per_s", "connections = [4000000000]\nrate_per_s"), "RLIMIT_NOFILE"),
+        (
+            study(5, 1).replace("rate_per_s = 1000", "connections = [4000000000]\nrate_per_s = 1e13"),
+            "RLIMIT_NOFILE",
+        ),
     ] {
         project.write("study.toml", &text);
         let check = project.tickbench(&["study", "--check", "study.toml"]);

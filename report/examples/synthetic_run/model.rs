@@ -3,8 +3,8 @@
 use fastrand::Rng;
 use hdrhistogram::Histogram;
 use tickbench_record::{
-    CONTROL, Cell, Client, Distribution, Encoding, Flush, Hiccups, Idle, Observation, Outcome, Scenario,
-    ScenarioKind, Stage, Usage, UsageSamples, Wait, new_histogram,
+    Account, Accounts, CONTROL, Cell, Client, Distribution, Encoding, Flush, Hiccups, Idle, Observation,
+    Outcome, Scenario, ScenarioKind, Stage, Usage, UsageSamples, Wait, new_histogram,
 };
 
 /// What sets the servers apart.
@@ -158,6 +158,15 @@ fn seen(
     } else {
         48.0
     };
+    let each = received / u64::from(cell.connections);
+    let accounts = Accounts {
+        sent_in_window: received,
+        awaited_ns: 60_000,
+        lost_age_ns: None,
+        least_owed: each,
+        worst: Account { connection: 0, owed: each, received: each },
+        start_after_upgrade_ns: None,
+    };
     let server = usage(elapsed_ns, server_share, received, rss);
     let client = usage(elapsed_ns, client_share, received, 3_100_000 + 1500 * u64::from(cell.connections));
     Observation {
@@ -172,6 +181,7 @@ fn seen(
         bytes_per_s: messages_per_s * bytes,
         reads,
         connect_ns: 90_000 * u64::from(cell.connections) + random.u64(0..60_000),
+        accounts: (cell.kind != ScenarioKind::Throughput).then_some(accounts),
         usage_samples: Some(samples(elapsed_ns, server_share, client_share, rss)),
         server_usage: Some(server),
         client_usage: Some(client),

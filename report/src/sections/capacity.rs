@@ -5,7 +5,8 @@ use tickbench_stats::{
     CLIENT_BUSY, CLIENT_HEADROOM, CellSummary, Doubt, Estimate, Metric, SERVER_BUSY, Searches,
 };
 
-use super::{Part, Ratios, heading, name, parts, plain, remark_on_iterations};
+use super::flags::row_name;
+use super::{Part, Ratios, heading, parts, plain, remark_on_iterations};
 use crate::run::{Question, Run};
 use crate::table::Table;
 use crate::units::{Unit, number};
@@ -50,7 +51,7 @@ fn capacities<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
             Some(doubt) => mark(&mut table, doubt),
         };
         let mut row = vec![
-            format!("{}{mark}", name(run, &cell.cell.server)),
+            format!("{}{mark}", row_name(run, &mut table, cell)),
             format!("{sign}{}", run.figure(&mut table, cell, Metric::CapacityPerS, Unit::Thousands)),
         ];
         row.extend(ratios.row(run, &mut table, cell));
@@ -135,7 +136,7 @@ fn at_capacity(run: &Run, question: &Question) -> Table {
     ];
     let mut table = Table::new(std::iter::once("server").chain(SHOWN.map(|(title, _)| title)));
     for cell in question {
-        let mut row = vec![name(run, &cell.cell.server)];
+        let mut row = vec![row_name(run, &mut table, cell)];
         row.extend(SHOWN.map(|(_, metric)| run.figure(&mut table, cell, metric, Unit::Micros)));
         table.push(row);
     }

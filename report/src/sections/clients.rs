@@ -3,8 +3,10 @@
 use tickbench_record::{Cell, Client, ScenarioKind};
 use tickbench_stats::{CellSummary, Metric};
 
-use super::{name, plain};
-use crate::run::{Run, absent};
+use super::flags::row_name;
+use super::plain;
+use crate::reason::absent;
+use crate::run::Run;
 use crate::table::Table;
 use crate::units::Unit;
 
@@ -55,7 +57,7 @@ fn row(run: &Run, table: &mut Table, cell: &CellSummary) -> Vec<String> {
         None => absent(table, cell, metric),
     });
     vec![
-        format!("{}: {}", name(run, &cell.cell.server), run.label(&cell.cell)),
+        format!("{}: {}", row_name(run, table, cell), run.label(&cell.cell)),
         cell.cell.client.to_string(),
         if cell.cell.wait == tickbench_record::Wait::Spin { "polling" } else { "sleeping" }.into(),
         p50,

@@ -3,7 +3,8 @@
 use tickbench_record::ScenarioKind;
 use tickbench_stats::{Metric, SERVER_BUSY};
 
-use super::{Part, Ratios, heading, name, parts, plain, remark_on_iterations, remark_on_merging};
+use super::flags::row_name;
+use super::{Part, Ratios, heading, parts, plain, remark_on_iterations, remark_on_merging};
 use crate::run::{Question, Run};
 use crate::table::Table;
 use crate::units::Unit;
@@ -49,8 +50,10 @@ fn table<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
         .chain(["server busy %", "client busy %"].map(String::from));
     let mut table = Table::new(headings);
     for cell in question {
-        let mut row =
-            vec![name(run, &cell.cell.server), run.figure(&mut table, cell, Metric::MessagesPerS, Unit::One)];
+        let mut row = vec![
+            row_name(run, &mut table, cell),
+            run.figure(&mut table, cell, Metric::MessagesPerS, Unit::One),
+        ];
         row.extend(rate.iter().flat_map(|ratios| ratios.row(run, &mut table, cell)));
         for (_, metric) in TIMES {
             row.push(run.figure(&mut table, cell, metric, Unit::Micros));

@@ -3,7 +3,9 @@
 use tickbench_record::{Disturbance, Disturbed, ScenarioKind};
 use tickbench_stats::{CellSummary, Felt, Metric, Verdict};
 
-use super::{Part, name, plain};
+use super::flags::row_name;
+use super::{Part, plain};
+use crate::reason;
 use crate::run::{Question, Run, beside, workload};
 use crate::table::Table;
 use crate::units::{Unit, count, list, number, percentile};
@@ -72,7 +74,7 @@ fn table(run: &Run, question: &Question) -> Table {
         );
     let mut table = Table::new(headings);
     for cell in question {
-        let mut row = vec![name(run, &cell.cell.server)];
+        let mut row = vec![row_name(run, &mut table, cell)];
         row.extend(metrics.iter().map(|metric| ratio(run, &mut table, cell, *metric)));
         row.push(run.figure(&mut table, cell, Metric::ServerRssGrowthBytes, Unit::Mib));
         row.push(match undisturbed(run, cell) {
@@ -111,7 +113,12 @@ fn ratio(run: &Run, table: &mut Table, cell: &CellSummary, metric: Metric) -> St
             let ratio = Unit::One.fine_with_interval(&felt.ratio);
             if felt.verdict == Verdict::NoDifference { format!("= {ratio}") } else { ratio }
         }
-        None => table.missing("no ratio: disturbed or undisturbed, there is no figure"),
+        None => {
+            let sides: Vec<&CellSummary> = std::iter::once(cell).chain(undisturbed(run, cell)).collect();
+            let why = reason::of_all(&sides, metric);
+            let why = if why.is_empty() { "no iteration has both".into() } else { why };
+            table.missing(format!("no ratio to the undisturbed one; {why}"))
+        }
     }
 }
 
@@ -154,7 +161,7 @@ fn figures(run: &Run, question: &Question) -> Table {
             None => table.missing("no iteration completed"),
         };
         let row = vec![
-            name(run, &cell.cell.server),
+            row_name(run, &mut table, cell),
             run.figure(&mut table, cell, Metric::DeliveryP50, Unit::Micros),
             run.figure(&mut table, cell, Metric::DeliveryP99, Unit::Micros),
             run.figure(&mut table, cell, Metric::DeliveryP999, Unit::Micros),

@@ -3,9 +3,10 @@
 use tickbench_record::ScenarioKind;
 use tickbench_stats::Metric;
 
+use super::flags::row_name;
 use super::tails::Tails;
 use super::{
-    Part, Ratios, heading, name, parts, plain, quantile_headings, remark_on_iterations, remark_on_merging,
+    Part, Ratios, heading, parts, plain, quantile_headings, remark_on_iterations, remark_on_merging,
 };
 use crate::run::{Question, Run};
 use crate::table::Table;
@@ -44,7 +45,7 @@ fn trips<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
             row.push(TAILS.flagged(run, &mut table, cell));
             row.extend(TAILS.row(run, &mut table, cell));
         } else {
-            row.push(name(run, &cell.cell.server));
+            row.push(row_name(run, &mut table, cell));
             row.extend(ROUND_TRIP.map(|metric| run.figure(&mut table, cell, metric, Unit::Micros)));
         }
         row.extend(ratios.row(run, &mut table, cell));

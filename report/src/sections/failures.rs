@@ -6,7 +6,7 @@ use tickbench_record::Cell;
 use super::name;
 use crate::run::Run;
 use crate::table::{Table, escaped};
-use crate::units::count;
+use crate::units::{count, range};
 
 /// The section on failures.
 #[derive(Debug, Serialize)]
@@ -15,7 +15,7 @@ pub(crate) struct Failures {
     summary: String,
     /// Cells with failures.
     failed: String,
-    /// Cells that lost, reordered or misdated messages.
+    /// Cells that lost, reordered or misdated messages, or had latencies beyond the range.
     messages: String,
     /// Servers that were not measured, and why.
     skipped: Vec<String>,
@@ -72,15 +72,18 @@ fn failed_cells(run: &Run) -> Table {
 }
 
 fn messages(run: &Run) -> Table {
-    let mut table = Table::new(["cell", "received", "lost", "reordered", "negative latency"]);
+    let beyond = format!("beyond {}", range());
+    let headings = ["cell", "received", "lost", "reordered", "negative latency"].map(String::from);
+    let mut table = Table::new(headings.into_iter().chain([beyond]));
     for cell in &run.summary.cells {
-        if cell.lost + cell.reordered + cell.negative > 0 {
+        if cell.lost + cell.reordered + cell.negative + cell.beyond > 0 {
             table.push(vec![
                 format!("{}: {}", name(run, &cell.cell.server), run.label(&cell.cell)),
                 count(cell.received),
                 count(cell.lost),
                 count(cell.reordered),
                 count(cell.negative),
+                count(cell.beyond),
             ]);
         }
     }

@@ -3,14 +3,16 @@
 use tickbench_record::{Cell, ScenarioKind};
 use tickbench_stats::{CellSummary, KNEE_FACTOR, Knee, Metric};
 
+use super::flags::flags;
 use super::{Part, name, plain, remark_on_merging};
+use crate::reason::{absent, no_place};
 use crate::run::{Question, Run, workload};
 use crate::table::Table;
 use crate::units::{Unit, count, number};
 
 const RESPONSE: [Metric; 3] = [Metric::ResponseP50, Metric::ResponseP99, Metric::ResponseP999];
 
-/// Fewer of the offered messages than this, and the row is marked as saturated.
+/// A row in which less of what was due than this was sent before the window's end is marked as saturated.
 const SATURATED_BELOW: f64 = 0.99;
 
 /// Questions that differ in nothing but their rate make one part.
@@ -112,21 +114,34 @@ fn knees(run: &Run, asked: &[Question], servers: &[&str]) -> Table {
                     }
                     None => table.missing("the baseline has no knee here"),
                 });
-                row.push(number(knee.least_p99_ns / 1e3));
+                row.push(Unit::Micros.single(knee.least_p99_ns));
             }
             None => {
-                let reason = "no rate has the samples that p99 needs and a figure that is the server's own";
-                row.extend((0..5).map(|_| table.missing(reason)));
+                let reason = no_knee(&cells_of(asked, server));
+                row.extend((0..5).map(|_| table.missing(reason.as_str())));
             }
         }
         let most = cells_of(asked, server).into_iter().filter_map(|cell| cell.figure(Metric::MessagesPerS));
         row.push(match most.max_by(|one, other| one.estimate.total_cmp(&other.estimate)) {
             Some(rate) => Unit::Thousands.with_interval(rate),
-            None => table.missing("no iteration completed"),
+            None => match cells_of(asked, server).first() {
+                Some(lowest) => absent(&mut table, lowest, Metric::MessagesPerS),
+                None => table.missing("was not asked, or never ran"),
+            },
         });
         table.push(row);
     }
     table
+}
+
+/// Why a curve has no knee: what stands against its lowest rate stands against all that lies above.
+fn no_knee(cells: &[&CellSummary]) -> String {
+    let of_rate = |cell: &&CellSummary| {
+        Some(format!("at {}: {}", offered(cell.cell.rate_per_s), no_place(cell, Metric::ResponseP99)?))
+    };
+    cells.iter().find_map(of_rate).unwrap_or_else(|| {
+        "its records hold no account of what was due in a window, so that nobody knows whether all was sent in time".into()
+    })
 }
 
 /// One server: a row an offered rate.
@@ -134,7 +149,7 @@ fn curve(run: &Run, asked: &[Question], server: &str) -> Table {
     let to_baseline = run.baseline.filter(|baseline| *baseline != server);
     let ratio = to_baseline.map(|baseline| format!("p99 ÷ {baseline}"));
     let headings =
-        ["offered/s", "arrived %", "server busy %", "client busy %", "p50 µs", "p99 µs", "p99.9 µs"];
+        ["offered/s", "sent in time %", "server busy %", "client busy %", "p50 µs", "p99 µs", "p99.9 µs"];
     let mut table = Table::new(headings.map(String::from).into_iter().chain(ratio));
     let cells = cells_of(asked, server);
     let knee = run.summary.knees.iter().find(|knee| {
@@ -145,14 +160,14 @@ fn curve(run: &Run, asked: &[Question], server: &str) -> Table {
     });
     for cell in cells {
         let rate = cell.cell.rate_per_s;
-        let mut head = count(rate.round() as u64);
+        let mut head = count(rate.round() as u64) + &flags(&mut table, cell);
         if knee.is_some_and(|knee| knee.before_per_s == rate) {
             let factor = number(KNEE_FACTOR);
             head += &format!(
                 " **knee** {}",
                 table.mark(format!(
                     "knee: the highest rate, walking up from that with the least p99, at which p99 is at most {factor} times that \
-                     least and all that is offered arrives"
+                     least and 99 % of what is due is sent before the window's end"
                 ))
             );
         }
@@ -160,17 +175,16 @@ fn curve(run: &Run, asked: &[Question], server: &str) -> Table {
             let note = "client-bound: the client was near its ceiling, or busy while the server was not; compared with nothing";
             head += &format!(" **client-bound** {}", table.mark(note));
         }
-        let arrived = cell.figure(Metric::MessagesPerS).map(|achieved| achieved.estimate / rate);
-        let arrived = match arrived {
+        let in_time = match cell.figure(Metric::AchievedShare).map(|share| share.estimate) {
             Some(share) if share < SATURATED_BELOW => {
                 let note = "saturated: ticks stay due on their schedule, so the response grows with the window and says how long \
                             that was, not how long a message takes";
                 format!("{} {}", number(share * 100.0), table.mark(note))
             }
             Some(share) => number(share * 100.0),
-            None => crate::run::absent(&mut table, cell, Metric::MessagesPerS),
+            None => absent(&mut table, cell, Metric::AchievedShare),
         };
-        let mut row = vec![head, arrived];
+        let mut row = vec![head, in_time];
         row.push(plain(&mut table, cell, Metric::ServerCpuShare, Unit::Percent));
         row.push(plain(&mut table, cell, Metric::ClientCpuShare, Unit::Percent));
         row.extend(RESPONSE.map(|metric| run.figure(&mut table, cell, metric, Unit::Micros)));

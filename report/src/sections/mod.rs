@@ -8,6 +8,7 @@ pub(crate) mod disturbed;
 pub(crate) mod echo;
 pub(crate) mod environment;
 pub(crate) mod failures;
+pub(crate) mod flags;
 pub(crate) mod idle;
 pub(crate) mod lanes;
 pub(crate) mod latency;
@@ -30,9 +31,11 @@ use serde::Serialize;
 use tickbench_record::ScenarioKind;
 use tickbench_stats::{CellSummary, Metric};
 
-use crate::run::{Question, Run, absent, workload};
+use crate::reason::absent;
+use crate::run::{Question, Run, workload};
 use crate::table::{Table, escaped};
 use crate::units::{Unit, count, percentile};
+use flags::row_name;
 
 /// A question as the template shows it.
 #[derive(Debug, Serialize)]
@@ -102,7 +105,7 @@ fn quantile_headings(metrics: &[Metric]) -> Vec<String> {
 fn quantiles(run: &Run, question: &Question, metrics: &[Metric]) -> Table {
     let mut table = Table::new(std::iter::once("server".to_string()).chain(quantile_headings(metrics)));
     for cell in question {
-        let mut row = vec![name(run, &cell.cell.server)];
+        let mut row = vec![row_name(run, &mut table, cell)];
         for &metric in metrics {
             row.push(run.figure(&mut table, cell, metric, Unit::Micros));
         }

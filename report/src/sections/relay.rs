@@ -3,7 +3,8 @@
 use tickbench_record::{Disturbance, ScenarioKind};
 use tickbench_stats::Metric;
 
-use super::{Part, Ratios, name, plain, remark_on_iterations, remark_on_merging};
+use super::flags::row_name;
+use super::{Part, Ratios, plain, remark_on_iterations, remark_on_merging};
 use crate::run::{Question, Run, workload};
 use crate::table::Table;
 use crate::units::{Unit, percentile};
@@ -50,7 +51,7 @@ fn table<'a>(run: &Run<'a>, question: &Question<'a>, deciding: &[Metric]) -> Tab
         );
     let mut table = Table::new(headings);
     for cell in question {
-        let mut row = vec![name(run, &cell.cell.server)];
+        let mut row = vec![row_name(run, &mut table, cell)];
         row.extend(delivery.iter().map(|metric| run.figure(&mut table, cell, *metric, Unit::Micros)));
         row.extend(ratios.row(run, &mut table, cell));
         for metric in SKEW {
@@ -81,7 +82,7 @@ fn beside(run: &Run, question: &Question) -> Table {
     ]);
     for cell in question {
         let row = vec![
-            name(run, &cell.cell.server),
+            row_name(run, &mut table, cell),
             run.figure(&mut table, cell, Metric::ServerRssBytes, Unit::Mib),
             run.figure(&mut table, cell, Metric::ServerRssGrowthBytes, Unit::Mib),
             plain(&mut table, cell, Metric::ServerRssPeakBytes, Unit::Mib),
@@ -104,7 +105,7 @@ fn as_it_was(run: &Run, question: &Question) -> Table {
     ];
     let mut table = Table::new(std::iter::once("server").chain(shown.iter().map(|(title, _)| *title)));
     for cell in question {
-        let mut row = vec![name(run, &cell.cell.server)];
+        let mut row = vec![row_name(run, &mut table, cell)];
         row.extend(shown.iter().map(|(_, metric)| run.figure(&mut table, cell, *metric, Unit::Micros)));
         table.push(row);
     }

@@ -2,7 +2,8 @@
 
 use tickbench_stats::{CellSummary, Metric};
 
-use super::{name, plain};
+use super::flags::row_name;
+use super::plain;
 use crate::run::Run;
 use crate::table::Table;
 use crate::units::Unit;
@@ -29,7 +30,7 @@ fn table(run: &Run, cells: &[CellSummary]) -> Table {
     for cell in cells.iter().filter(|cell| !cell.cell.is_control()) {
         let connecting = cell.figure(Metric::ConnectNs).map(|ns| crate::units::number(ns.estimate / 1e6));
         let connecting =
-            connecting.unwrap_or_else(|| crate::run::absent(&mut table, cell, Metric::ConnectNs));
+            connecting.unwrap_or_else(|| crate::reason::absent(&mut table, cell, Metric::ConnectNs));
         let question = run.label(&cell.cell);
         let question = question.strip_prefix(&cell.cell.scenario).unwrap_or(&question);
         table_row(run, &mut table, cell, question, connecting);
@@ -39,7 +40,7 @@ fn table(run: &Run, cells: &[CellSummary]) -> Table {
 
 fn table_row(run: &Run, table: &mut Table, cell: &CellSummary, question: &str, connecting: String) {
     let row = vec![
-        format!("{}{question}", name(run, &cell.cell.server)),
+        format!("{}{question}", row_name(run, table, cell)),
         run.figure(table, cell, Metric::ServerCpuShare, Unit::Percent),
         run.figure(table, cell, Metric::ServerCpuNsPerMessage, Unit::One),
         run.figure(table, cell, Metric::ServerRssBytes, Unit::Mib),

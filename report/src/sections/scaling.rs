@@ -3,6 +3,7 @@
 use tickbench_record::{Cell, ScenarioKind};
 use tickbench_stats::Metric;
 
+use super::flags::flags;
 use super::{Part, name, remark_on_merging};
 use crate::run::{Question, Run, connections, workload};
 use crate::table::Table;
@@ -92,7 +93,9 @@ pub(super) fn table(
         let mut row = vec![name(run, server)];
         for question in asked {
             row.push(match question.iter().find(|cell| cell.cell.server == server) {
-                Some(cell) => run.figure(&mut table, cell, metric, unit),
+                Some(cell) => {
+                    format!("{}{}", run.figure(&mut table, cell, metric, unit), flags(&mut table, cell))
+                }
                 None => table.missing("was not asked, or never ran"),
             });
         }

@@ -4,7 +4,9 @@ use serde::Serialize;
 use tickbench_record::ScenarioKind;
 use tickbench_stats::{CellSummary, Metric, StageBand};
 
-use super::{Part, any_has, heading, name, plain, remark_on_iterations};
+use super::flags::row_name;
+use super::{Part, any_has, heading, plain, remark_on_iterations};
+use crate::reason;
 use crate::run::{Question, Run};
 use crate::table::Table;
 use crate::units::{Unit, number};
@@ -63,32 +65,15 @@ fn table(run: &Run, question: &Question, band: &StageBand) -> Table {
     let ratio = baseline.map(|baseline| format!("response ÷ {}", baseline.cell.server));
     let mut table = Table::new(headings.into_iter().chain(ratio).chain(["own timestamp %".into()]));
     for cell in question {
-        let mut row = vec![name(run, &cell.cell.server)];
+        let mut row = vec![row_name(run, &mut table, cell)];
         for metric in band.stages().into_iter().chain([band.response]) {
-            row.push(figure(&mut table, cell, metric));
+            row.push(run.figure(&mut table, cell, metric, Unit::Micros));
         }
         row.extend(baseline.map(|baseline| quotient(&mut table, cell, baseline, band.response)));
-        row.push(match cell.figure(band.stamped) {
-            Some(_) => plain(&mut table, cell, band.stamped, Unit::Percent),
-            None => figure(&mut table, cell, band.stamped),
-        });
+        row.push(plain(&mut table, cell, band.stamped, Unit::Percent));
         table.push(row);
     }
     table
-}
-
-fn figure(table: &mut Table, cell: &CellSummary, metric: Metric) -> String {
-    match cell.figure(metric) {
-        Some(estimate) => Unit::Micros.with_interval(estimate),
-        None if cell.completed == 0 => table.missing("no iteration completed"),
-        None if !cell.is_sound() => {
-            format!(
-                "failed {}",
-                table.mark("failed an audit (see Audits): no number of this row is to be believed")
-            )
-        }
-        None => table.missing("most iterations have fewer than ten messages in this band"),
-    }
 }
 
 /// Of two estimates: whether the servers differ is for their intervals to say.
@@ -101,7 +86,7 @@ fn quotient(table: &mut Table, cell: &CellSummary, baseline: &CellSummary, metri
             );
             format!("{} {mark}", number(one.estimate / other.estimate))
         }
-        _ => table.missing("no ratio: one of the two has no figure"),
+        _ => table.missing(format!("no ratio; {}", reason::of_all(&[cell, baseline], metric))),
     }
 }
 

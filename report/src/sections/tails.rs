@@ -2,7 +2,8 @@
 
 use tickbench_stats::{CellSummary, Metric};
 
-use super::{Ratios, name};
+use super::Ratios;
+use super::flags::row_name;
 use crate::run::{Question, Run, metric_words};
 use crate::table::Table;
 use crate::units::{Unit, percentile};
@@ -58,14 +59,14 @@ impl Tails {
         let much = is_much(cell, self.set_aside);
         let flag = much.then(|| {
             format!(
-                " **unquiet** {}",
+                " **noisy** {}",
                 table.mark(format!(
-                    "unquiet: more than {:.0} % of the samples were set aside, so read the tail as it was too",
+                    "noisy: more than {:.0} % of the samples were set aside, so read the tail as it was too",
                     MUCH_SET_ASIDE * 100.0
                 ))
             )
         });
-        format!("{}{}", name(run, &cell.cell.server), flag.unwrap_or_default())
+        format!("{}{}", row_name(run, table, cell), flag.unwrap_or_default())
     }
 
     pub(crate) fn table(&self, run: &Run, question: &Question) -> Table {
@@ -97,7 +98,7 @@ pub(crate) fn ratios<'a>(run: &Run<'a>, question: &Question<'a>, metrics: &[Metr
     let nobody = headings.is_empty();
     let mut table = Table::new(std::iter::once("ratios, paired".to_string()).chain(headings));
     for cell in question.iter().filter(|_| !nobody) {
-        let mut row = vec![name(run, &cell.cell.server)];
+        let mut row = vec![row_name(run, &mut table, cell)];
         for (_, ratios) in &ratios {
             row.extend(ratios.row(run, &mut table, cell));
         }

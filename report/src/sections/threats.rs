@@ -1,12 +1,12 @@
 //! What may be wrong with the figures: first what the records show, then what holds for every such run.
 
 use tickbench_record::ScenarioKind;
-use tickbench_stats::{CellSummary, Doubt, Estimate, Metric};
+use tickbench_stats::{CellSummary, Doubt, Estimate, Metric, Ruling};
 
 use super::tails::{MUCH_SET_ASIDE, is_much};
 use super::throughput::marked;
 use crate::run::{Run, metric_words};
-use crate::units::{count, list, number};
+use crate::units::{count, list, number, range};
 
 /// An interval that reaches farther than this from its estimate is worth a word.
 const WIDE: f64 = 0.10;
@@ -27,6 +27,7 @@ pub(crate) fn from_records(run: &Run) -> Vec<String> {
         messages(run),
         set_aside(run),
         audits(run),
+        noisy(run),
         pinning(run),
         machine(run),
     ];
@@ -105,15 +106,22 @@ fn failures(run: &Run) -> Option<String> {
 
 fn messages(run: &Run) -> Option<String> {
     let total = |count: fn(&CellSummary) -> u64| run.summary.cells.iter().map(count).sum::<u64>();
-    let (lost, reordered, negative) =
-        (total(|cell| cell.lost), total(|cell| cell.reordered), total(|cell| cell.negative));
-    (lost + reordered + negative > 0).then(|| {
+    let (lost, reordered, negative, beyond) = (
+        total(|cell| cell.lost),
+        total(|cell| cell.reordered),
+        total(|cell| cell.negative),
+        total(|cell| cell.beyond),
+    );
+    (lost + reordered + negative + beyond > 0).then(|| {
         format!(
-            "**Odd messages.** {} lost, {} reordered, {} with a negative latency (see Failures). A negative latency is in no \
-             histogram: it means that the clocks of the two cores disagree, or that a stamp is wrong.",
+            "**Odd messages.** {} lost, {} reordered, {} with a negative latency, {} latencies beyond {} (see Failures). A negative \
+             latency is in no histogram: it means that the clocks of the two cores disagree, or that a stamp is wrong. One beyond the \
+             range counts as its end, so that a quantile which reaches it is a lower bound.",
             count(lost),
             count(reordered),
-            count(negative)
+            count(negative),
+            count(beyond),
+            range()
         )
     })
 }
@@ -140,6 +148,17 @@ fn audits(run: &Run) -> Option<String> {
         format!(
             "**Failed audits.** {} rows failed one and are shown as failed (see Audits).",
             count(failed as u64)
+        )
+    })
+}
+
+fn noisy(run: &Run) -> Option<String> {
+    let noisy = run.summary.cells.iter().filter(|cell| cell.ruled(Ruling::Noisy).is_some()).count();
+    (noisy > 0).then(|| {
+        format!(
+            "**Noisy rows.** {} rows fell short of what was asked in more than one execution in twenty, for no longer than the machine kept a \
+             core from them (see Audits). They are in the figures.",
+            count(noisy as u64)
         )
     })
 }

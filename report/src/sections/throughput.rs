@@ -3,7 +3,8 @@
 use tickbench_record::ScenarioKind;
 use tickbench_stats::{CLIENT_BUSY, CLIENT_HEADROOM, CellSummary, Doubt, Metric, SERVER_BUSY};
 
-use super::{Part, Ratios, heading, name, parts, plain, remark_on_iterations};
+use super::flags::row_name;
+use super::{Part, Ratios, heading, parts, plain, remark_on_iterations};
 use crate::run::{Question, Run};
 use crate::table::Table;
 use crate::units::{Unit, number};
@@ -36,7 +37,7 @@ fn rates<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
     for cell in question {
         let mark = cell.doubt().map(|doubt| mark(&mut table, doubt)).unwrap_or_default();
         let mut row = vec![
-            format!("{}{mark}", name(run, &cell.cell.server)),
+            format!("{}{mark}", row_name(run, &mut table, cell)),
             run.figure(&mut table, cell, Metric::MessagesPerS, Unit::Millions),
         ];
         row.extend(ratios.row(run, &mut table, cell));

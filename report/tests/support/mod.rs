@@ -162,7 +162,9 @@ pub(crate) fn cell(cell: Cell, factor: f64) -> CellSummary {
         estimates,
         merged: [M::DeliveryP999].into(),
         blocks: [(M::DeliveryCleanedP999, 7)].into(),
+        beyond: 0,
         audits: Vec::new(),
+        failed_executions: Vec::new(),
         ceiling_share: None,
         disturbed: None,
         searches: None,
@@ -221,7 +223,7 @@ pub(crate) fn add_stages(cell: &mut CellSummary, factor: f64) {
 /// Every comparison that the summary's own cells allow.
 pub(crate) fn comparisons(summary: &Summary) -> Vec<Comparison> {
     let mut questions = summary.questions();
-    questions.iter_mut().for_each(|asked| asked.retain(|cell| cell.is_sound() && cell.doubt().is_none()));
+    questions.iter_mut().for_each(|asked| asked.retain(|cell| cell.is_comparable()));
     questions.iter().filter(|asked| !asked.is_empty()).flat_map(|asked| compared(asked)).collect()
 }
 

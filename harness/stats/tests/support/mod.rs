@@ -3,7 +3,8 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use tickbench_record::{
-    Cell, Distribution, Measurement, Observation, Outcome, Stage, Study, Usage, new_histogram,
+    Account, Accounts, Cell, Distribution, Measurement, Observation, Outcome, Stage, Study, Usage,
+    new_histogram,
 };
 
 pub(crate) fn study(servers: &[&str], scenarios: &str) -> Study {
@@ -81,6 +82,21 @@ pub(crate) fn completed(cell: &Cell, iteration: u32, observation: Observation) -
 pub(crate) fn failed(cell: &Cell, iteration: u32, reason: &str) -> Measurement {
     let outcome = Outcome::Failed { stage: Stage::Connect, reason: reason.into() };
     Measurement { outcome, observation: None, ..completed(cell, iteration, rate(1.0)) }
+}
+
+/// The same observation with accounts of a window of one second, in which `owed` messages were due to one connection: so many were
+/// sent before its end, and so many never came.
+pub(crate) fn accounted(seen: Observation, owed: u64, sent_in_window: u64, lost: u64) -> Observation {
+    let accounts = Accounts {
+        sent_in_window,
+        awaited_ns: if lost > 0 { 2_000_000_000 } else { 0 },
+        lost_age_ns: (lost > 0).then_some(2_500_000_000),
+        least_owed: owed,
+        worst: Account { connection: 0, owed, received: owed - lost },
+        start_after_upgrade_ns: None,
+    };
+    let (sent, received) = (owed, owed - lost);
+    Observation { sent, received, lost, elapsed_ns: 1_000_000_000, accounts: Some(accounts), ..seen }
 }
 
 /// Numbers from 0 to 1 that look random: the fractions of multiples of the golden ratio, scrambled.

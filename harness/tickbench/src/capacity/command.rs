@@ -126,6 +126,9 @@ fn shown(cells: &[CellSummary]) -> String {
         .iter()
         .map(|cell| {
             let what = match (cell.figure(Metric::CapacityPerS), cell.doubt()) {
+                (None, _) if !cell.is_sound() => {
+                    "no capacity: failed an audit (see Audits in the report)".into()
+                }
                 (None, _) => match cell.failures.first() {
                     Some(failure) => format!("no capacity: {}", failure.reason),
                     None => "no capacity".into(),

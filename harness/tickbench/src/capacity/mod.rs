@@ -8,5 +8,5 @@ mod target;
 
 pub(crate) use command::{CapacityArgs, command};
 pub(crate) use execution::Quest;
-pub(crate) use search::Search;
+pub(crate) use search::{LOWEST_PER_S, Search};
 pub(crate) use target::{Expected, Target, expected};

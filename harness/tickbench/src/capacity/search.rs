@@ -7,7 +7,10 @@ use std::ops::RangeInclusive;
 pub(crate) const FIRST_PER_S: f64 = 10_000.0;
 
 /// No search leaves this: below, a step that holds enough samples takes seconds; above, no client takes the messages in.
-pub(crate) const RATES_PER_S: RangeInclusive<f64> = 1_000.0..=40_000_000.0;
+pub(crate) const RATES_PER_S: RangeInclusive<f64> = LOWEST_PER_S..=40_000_000.0;
+
+/// The lowest rate that a search tries.
+pub(crate) const LOWEST_PER_S: f64 = 1_000.0;
 
 /// The search ends where the lowest rate that did not hold is at most this much above the highest that did.
 pub(crate) const RESOLUTION: f64 = 0.05;

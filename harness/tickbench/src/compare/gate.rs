@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use tickbench_record::Cell;
-use tickbench_stats::{Change, Changes, FAMILY_ERROR, Metric, Verdict};
+use tickbench_stats::{Change, Changes, FAMILY_ERROR, Metric, Unsound, Verdict};
 
 use super::page::counted;
 use crate::figures;
@@ -67,11 +67,10 @@ impl Gate {
     /// What becomes of it where two runs differ by this.
     pub(crate) fn judge(&self, changes: &Changes) -> Outcome {
         let about: Vec<&Change> = changes.figures.iter().filter(|change| self.is_about(change)).collect();
-        let violating: Vec<String> = about
-            .iter()
-            .filter(|change| self.is_violated_by(change))
-            .map(|change| change.cell.to_string())
-            .collect();
+        let changed = about.iter().filter(|change| self.is_violated_by(change)).map(|change| &change.cell);
+        let failed = changes.unsound.iter().filter(|row| self.is_violated_by_failure(row));
+        let violating: Vec<String> =
+            changed.chain(failed.map(|row| &row.cell)).map(Cell::to_string).collect();
         if !violating.is_empty() {
             return Outcome::Failed(violating);
         }
@@ -108,6 +107,11 @@ impl Gate {
             Side::Below => ratio.high < self.limit,
         };
         beyond && change.verdict != Verdict::NoDifference
+    }
+
+    /// Whether a row that it reaches fails an audit in the later run and did not before: that is worse than any threshold.
+    fn is_violated_by_failure(&self, row: &Unsound) -> bool {
+        row.is_new_failure() && self.reaches(&row.cell)
     }
 }
 

@@ -97,7 +97,7 @@ fn changes(before: &Records, after: &Records, gates: &[Gate]) -> anyhow::Result<
     let seed = after.study.seed.unwrap_or(0);
     let changes = Changes::between(before.side(), after.side(), baseline, also, seed)?;
     ensure!(
-        !(changes.figures.is_empty() && changes.drift.is_empty()),
+        !(changes.figures.is_empty() && changes.drift.is_empty() && changes.unsound.is_empty()),
         "`{}` and `{}` have no cell in common: no server was asked one question in both",
         before.path,
         after.path
@@ -111,7 +111,10 @@ fn check_gates(gates: &[Gate], before: &Records, after: &Records, shared: &Chang
     for gate in gates {
         let has = |changes: &Changes| changes.figures.iter().any(|change| gate.is_about(change));
         ensure!(
-            has(shared) || has(&changes(before, before, gates)?) || has(&changes(after, after, gates)?),
+            has(shared)
+                || shared.unsound.iter().any(|row| gate.reaches(&row.cell))
+                || has(&changes(before, before, gates)?)
+                || has(&changes(after, after, gates)?),
             "--fail-if {:?} is about no figure that the runs have: they compare {}",
             gate.to_string(),
             page::subjects(shared)

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use tickbench_record::{Cell, Measurement};
-use tickbench_stats::{Change, Changes, Estimate, FAMILY_ERROR, Verdict};
+use tickbench_stats::{Change, Changes, Estimate, FAMILY_ERROR, Ruling, Verdict};
 
 use super::comparable::{self, OtherProgram, Role};
 use super::gate::{Outcome, is_powerless};
@@ -31,6 +31,7 @@ impl Page<'_> {
             self.head(),
             self.changed(),
             self.gated(),
+            self.unsound(),
             self.programs(),
             self.drift(),
             self.all(),
@@ -108,6 +109,28 @@ impl Page<'_> {
                 Outcome::Undecided(why) => format!("**undecided**: {why}"),
             };
             let _ = writeln!(text, "| `{gate}` | {} |", outcome.replace('|', "\\|"));
+        }
+        text
+    }
+
+    fn unsound(&self) -> String {
+        if self.changes.unsound.is_empty() {
+            return String::new();
+        }
+        let mut text = String::from(
+            "## Rows that are not compared\n\nIn one of the runs their figures are no verdict on the server: the run's report says why.\n\n\
+             | server | question | before | after |\n| --- | --- | --- | --- |\n",
+        );
+        let ruled = |ruling: Option<Ruling>| match ruling {
+            None | Some(Ruling::Held | Ruling::Noted | Ruling::Noisy) => "sound",
+            Some(Ruling::ClientBound) => "client-bound",
+            Some(Ruling::Undecided) => "undecided",
+            Some(Ruling::Failed) => "**failed an audit**",
+        };
+        for row in &self.changes.unsound {
+            let question = row.cell.question().replace('|', "\\|");
+            let (before, after) = (ruled(row.before), ruled(row.after));
+            let _ = writeln!(text, "| {} | {question} | {before} | {after} |", row.cell.server);
         }
         text
     }

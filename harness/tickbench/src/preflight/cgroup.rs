@@ -1,8 +1,10 @@
 //! What a control group, a container's for instance, leaves of the processor.
 
-use tickbench_record::Finding;
+use std::path::Path;
 
-use super::settings::{Scene, finding};
+use tickbench_record::{Finding, Throttled};
+
+use super::settings::{Scene, file, finding};
 
 /// Fewer cores than this leave none to the harness and the rest of the system.
 const ENOUGH_CORES: usize = 3;
@@ -13,21 +15,66 @@ struct Quota {
     cores: f64,
     /// The command that lifts it.
     lift: String,
+    /// What its group was stopped for so far: `cpu.stat`, below the root.
+    counters: String,
 }
 
 /// Whether this process's group, or one above it, may use only so much CPU time.
 pub(super) fn quota(scene: &Scene<'_>) -> Finding {
-    let groups = scene.file("proc/self/cgroup");
-    let tightest =
-        groups.iter().flat_map(|groups| quotas(scene, groups)).min_by(|a, b| a.cores.total_cmp(&b.cores));
-    let (found, advice) = match (groups, tightest) {
-        (None, _) => (None, None),
-        (Some(_), None) => (Some("none".to_owned()), None),
-        (_, Some(Quota { cores, lift })) => {
+    let (found, advice) = match quotas(scene.root).map(tightest) {
+        None => (None, None),
+        Some(None) => (Some("none".to_owned()), None),
+        Some(Some(Quota { cores, lift, .. })) => {
             (Some(format!("{cores} cores' worth of time, then all of it stands still")), Some(lift))
         }
     };
     finding("CPU quota", found, advice)
+}
+
+/// What a reader must know of a quota before the figures.
+pub(super) fn warning(root: &Path) -> Option<String> {
+    let Quota { cores, lift, .. } = quotas(root).and_then(tightest)?;
+    Some(format!(
+        "A CPU quota left this run {cores} cores' worth of time: when that is used up, server and client stand still until its next \
+         period begins. Lift it with `{lift}`."
+    ))
+}
+
+fn tightest(quotas: Vec<Quota>) -> Option<Quota> {
+    quotas.into_iter().min_by(|a, b| a.cores.total_cmp(&b.cores))
+}
+
+/// What each quota that this process is under has stopped since its group was made.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Stops(Vec<Throttled>);
+
+impl Stops {
+    /// Reads the counters now; `None` where there is no quota, or a group does not tell.
+    pub(crate) fn so_far(root: &Path) -> Option<Stops> {
+        let quotas = quotas(root).filter(|quotas| !quotas.is_empty())?;
+        let counters = quotas.iter().map(|quota| counters(&file(root, &quota.counters)?));
+        Some(Stops(counters.collect::<Option<_>>()?))
+    }
+
+    /// What the quota that stopped the most did between an earlier reading and this one. Those of groups within one another stop the
+    /// same processes, and are not added.
+    pub(crate) fn since(&self, earlier: &Stops) -> Option<Throttled> {
+        let since = |(now, then): (&Throttled, &Throttled)| Throttled {
+            periods: now.periods.saturating_sub(then.periods),
+            stopped_ns: now.stopped_ns.saturating_sub(then.stopped_ns),
+        };
+        let same_groups = self.0.len() == earlier.0.len();
+        self.0.iter().zip(&earlier.0).filter(|_| same_groups).map(since).max_by_key(|one| one.stopped_ns)
+    }
+}
+
+/// `cpu.stat`: the time is in microseconds in version 2 (`throttled_usec`), in nanoseconds in version 1 (`throttled_time`).
+fn counters(text: &str) -> Option<Throttled> {
+    let number = |key: &str| -> Option<u64> {
+        text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
+    };
+    let stopped_ns = number("throttled_usec ").map(|us| us * 1_000).or_else(|| number("throttled_time "))?;
+    Some(Throttled { periods: number("nr_throttled ")?, stopped_ns })
 }
 
 /// The cores that this process may use, of those that there are.
@@ -49,8 +96,9 @@ pub(super) fn cores(scene: &Scene<'_>) -> Finding {
 }
 
 /// The quotas of all groups that this process is in, and of those above them. A container often sees its own group as the
-/// root, so that a path may not exist; the root then counts.
-fn quotas(scene: &Scene<'_>, groups: &str) -> Vec<Quota> {
+/// root, so that a path may not exist; the root then counts. `None` where there are no control groups.
+fn quotas(root: &Path) -> Option<Vec<Quota>> {
+    let groups = file(root, "proc/self/cgroup")?;
     let mut quotas = Vec::new();
     for line in groups.lines() {
         // `0::PATH` in version 2, `ID:CONTROLLERS:PATH` in version 1 (cgroups(7)).
@@ -58,13 +106,13 @@ fn quotas(scene: &Scene<'_>, groups: &str) -> Vec<Quota> {
         let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
         for path in upwards(path) {
             if controllers.is_empty() {
-                quotas.extend(version_2(scene, &format!("sys/fs/cgroup{path}/cpu.max")));
+                quotas.extend(version_2(root, &format!("sys/fs/cgroup{path}")));
             } else if controllers.split(',').any(|controller| controller == "cpu") {
-                quotas.extend(version_1(scene, &format!("sys/fs/cgroup/{controllers}{path}")));
+                quotas.extend(version_1(root, &format!("sys/fs/cgroup/{controllers}{path}")));
             }
         }
     }
-    quotas
+    Some(quotas)
 }
 
 /// `/a/b`, `/a` and the root, which is empty.
@@ -73,19 +121,20 @@ fn upwards(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// `QUOTA PERIOD` in microseconds; `max` is none.
-fn version_2(scene: &Scene<'_>, path: &str) -> Option<Quota> {
-    let text = scene.file(path)?;
+fn version_2(root: &Path, folder: &str) -> Option<Quota> {
+    let text = file(root, &format!("{folder}/cpu.max"))?;
     let (quota, period) = text.split_once(' ')?;
     let cores = quota.parse::<f64>().ok()? / period.parse::<f64>().ok()?;
-    Some(Quota { cores, lift: format!("echo max | sudo tee /{path}") })
+    let lift = format!("echo max | sudo tee /{folder}/cpu.max");
+    Some(Quota { cores, lift, counters: format!("{folder}/cpu.stat") })
 }
 
 /// A file each, in microseconds; -1 is none.
-fn version_1(scene: &Scene<'_>, folder: &str) -> Option<Quota> {
-    let number = |name: &str| scene.file(&format!("{folder}/{name}"))?.parse::<f64>().ok();
+fn version_1(root: &Path, folder: &str) -> Option<Quota> {
+    let number = |name: &str| file(root, &format!("{folder}/{name}"))?.parse::<f64>().ok();
     let (quota, period) = (number("cpu.cfs_quota_us")?, number("cpu.cfs_period_us")?);
     let lift = format!("echo -1 | sudo tee /{folder}/cpu.cfs_quota_us");
-    (quota > 0.0).then(|| Quota { cores: quota / period, lift })
+    (quota > 0.0).then(|| Quota { cores: quota / period, lift, counters: format!("{folder}/cpu.stat") })
 }
 
 #[cfg(test)]
@@ -125,6 +174,62 @@ mod tests {
         assert!(advice.unwrap().ends_with("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us"));
         let unlimited = [files[0], (files[1].0, "-1\n"), files[2]];
         assert_eq!(with(&unlimited, quota), ("none".into(), None));
+    }
+
+    #[test]
+    fn a_quota_is_told_before_the_figures() {
+        let quota = [("proc/self/cgroup", "0::/box\n"), ("sys/fs/cgroup/box/cpu.max", "150000 100000\n")];
+        let told = warning(tree(&quota).path()).unwrap();
+        assert!(
+            told.contains("1.5 cores' worth") && told.contains("tee /sys/fs/cgroup/box/cpu.max"),
+            "{told}"
+        );
+        assert_eq!(warning(tree(&quota[..1]).path()), None);
+    }
+
+    #[test]
+    fn what_a_quota_stops_is_read_before_and_after_in_both_versions() {
+        let version_2 = [
+            ("proc/self/cgroup", "0::/pod/box\n"),
+            ("sys/fs/cgroup/pod/box/cpu.max", "100000 100000\n"),
+            (
+                "sys/fs/cgroup/pod/box/cpu.stat",
+                "usage_usec 9\nnr_periods 7\nnr_throttled 3\nthrottled_usec 5000\n",
+            ),
+            ("sys/fs/cgroup/pod/cpu.max", "150000 100000\n"),
+            ("sys/fs/cgroup/pod/cpu.stat", "nr_periods 7\nnr_throttled 1\nthrottled_usec 20\n"),
+        ];
+        let tree_2 = tree(&version_2);
+        let before = Stops::so_far(tree_2.path()).unwrap();
+        assert_eq!(before.since(&before), Some(Throttled::default()));
+        let later = "nr_periods 9\nnr_throttled 5\nthrottled_usec 45000\n";
+        std::fs::write(tree_2.path().join(version_2[2].0), later).unwrap();
+        let since = Stops::so_far(tree_2.path()).unwrap().since(&before);
+        assert_eq!(since, Some(Throttled { periods: 2, stopped_ns: 40_000_000 }));
+
+        let cpu = "sys/fs/cgroup/cpu";
+        let [quota, period, stat] =
+            ["cpu.cfs_quota_us", "cpu.cfs_period_us", "cpu.stat"].map(|name| format!("{cpu}/{name}"));
+        let tree_1 = tree(&[
+            ("proc/self/cgroup", "3:cpu:/\n"),
+            (&quota, "50000\n"),
+            (&period, "100000\n"),
+            (&stat, "nr_periods 4\nnr_throttled 2\nthrottled_time 7000\n"),
+        ]);
+        let nothing = Stops(vec![Throttled::default()]);
+        let since = Stops::so_far(tree_1.path()).unwrap().since(&nothing);
+        assert_eq!(since, Some(Throttled { periods: 2, stopped_ns: 7_000 }));
+    }
+
+    #[test]
+    fn without_a_quota_nothing_is_stopped_and_nothing_is_told() {
+        let unlimited = [
+            ("proc/self/cgroup", "0::/box\n"),
+            ("sys/fs/cgroup/box/cpu.max", "max 100000\n"),
+            ("sys/fs/cgroup/box/cpu.stat", "nr_periods 0\nnr_throttled 0\nthrottled_usec 0\n"),
+        ];
+        assert_eq!(Stops::so_far(tree(&unlimited).path()), None);
+        assert_eq!(Stops::so_far(tree(&[]).path()), None);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::quiet::RESTLESS;
 use crate::root::Root;
 use crate::{out, study, system};
 
+pub(crate) use cgroup::Stops;
 pub(crate) use settings::is_quick_clock;
 use settings::{Scene, finding};
 
@@ -114,6 +115,7 @@ impl Preflight {
         };
         interrupt.check(": nothing was measured yet")?;
         warnings.extend(clocks.and_then(|clocks| backwards(&clocks)));
+        warnings.extend(cgroup::warning(Path::new("/")));
         let mut waker = waker(watch, placement.cores.server, &hiccups);
         let cores: Vec<usize> = pair.map_or(Vec::new(), |(server, client)| vec![server, client]);
         let machine = environment::machine(placement.cores.server.unwrap_or_default());

@@ -23,11 +23,16 @@ pub(super) struct Scene<'a> {
     pub(super) cores: &'a [usize],
 }
 
+/// A file below a root, trimmed; `None` where it cannot be read or is empty.
+pub(super) fn file(root: &Path, path: &str) -> Option<String> {
+    let text = std::fs::read_to_string(root.join(path)).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
 impl Scene<'_> {
     /// A file below the root, trimmed; `None` where it cannot be read or is empty.
     pub(super) fn file(&self, path: &str) -> Option<String> {
-        let text = std::fs::read_to_string(self.root.join(path)).ok()?;
-        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+        file(self.root, path)
     }
 
     /// Every finding, in the order in which they are shown.

@@ -8,14 +8,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
-use tickbench_record::{Distribution, Observation, Stage};
+use tickbench_record::{Observation, Stage};
 
 use super::probe::{Finding, at_least, present, shown};
-use super::stream::{Failed, Stream, Subject};
+use super::stream::{Failed, Stream, Subject, WARMUP_MS};
 use crate::system;
 
 /// From the start of the client until the harm: its start, its warm-up and some of its window.
 const UNTIL_HARM: Duration = Duration::from_millis(300);
+
+/// From when the harness starts the client until its connection is open.
+const CLIENT_STARTS: Duration = Duration::from_millis(10);
+
+/// The window in which a server is frozen for a while.
+const FROZEN_WINDOW: Duration = Duration::from_millis(1_200);
 
 /// How long a server is frozen: long beside what a host takes from a virtual machine, a few tens of milliseconds.
 const FREEZE: Duration = Duration::from_millis(500);
@@ -29,25 +35,48 @@ const STARVED: f64 = 0.75;
 /// A share of samples set apart from which on a figure is in doubt.
 const MUCH_SET_ASIDE: f64 = 0.05;
 
-/// Stops the server for a while. Each message that is due meanwhile waits for the rest of the stop: response must hold all of that,
-/// and delivery, which begins when the server sends, cannot.
-pub(super) fn freeze(subject: &mut Subject<'_>) -> anyhow::Result<Finding> {
-    let stream = Stream { rate_per_s: 1_000, window_ms: 1_200, ..Stream::default() };
+/// Where in the window a server is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// From soon after it opens.
+    Start,
+    Middle,
+    /// Until after it has closed: what is due in the window comes when it is over.
+    End,
+}
+
+impl Place {
+    /// From the opening of the window to the stop. The first half of the stop lies within the window, wherever it is: those are the
+    /// messages that wait for longer than half of it.
+    fn offset(self) -> Duration {
+        match self {
+            Place::Start => FREEZE / 8,
+            Place::Middle => FROZEN_WINDOW / 2 - FREEZE / 2,
+            Place::End => FROZEN_WINDOW - FREEZE * 3 / 4,
+        }
+    }
+}
+
+/// Stops the server for a while. Each message that is due meanwhile waits for the rest of the stop: response must hold all of that
+/// wherever in the window it falls, and delivery, which begins when the server sends, cannot.
+pub(super) fn freeze(subject: &mut Subject<'_>, place: Place) -> anyhow::Result<Finding> {
+    let window_ms = FROZEN_WINDOW.as_millis() as u64;
+    let stream = Stream { rate_per_s: 1_000, window_ms, ..Stream::default() };
     let mut meddling = None;
     let seen = subject.stream_under(&stream, &mut |pid| {
-        meddling = Some(thread::spawn(move || stop_and_continue(pid)));
+        meddling = Some(thread::spawn(move || stop_and_continue(pid, place)));
     })?;
     let frozen = meddling.map(joined).transpose()?.unwrap_or(FREEZE);
     let freeze = Freeze { ns: frozen.as_nanos() as u64, rate_per_s: f64::from(stream.rate_per_s) };
     match &seen {
-        Ok(seen) => freeze.judge(present(seen.response_ns.as_ref())?, present(seen.delivery_ns.as_ref())?),
+        Ok(seen) => freeze.judge(seen),
         Err(failed) => Ok(Finding::failed(freeze.expected(), failed)),
     }
 }
 
 /// Returns for how long the server was stopped.
-fn stop_and_continue(pid: u32) -> io::Result<Duration> {
-    thread::sleep(UNTIL_HARM);
+fn stop_and_continue(pid: u32, place: Place) -> io::Result<Duration> {
+    thread::sleep(CLIENT_STARTS + Duration::from_millis(WARMUP_MS) + place.offset());
     signal(pid, Signal::STOP)?;
     let began = Instant::now();
     thread::sleep(FREEZE);
@@ -68,23 +97,35 @@ impl Freeze {
         self.rate_per_s * self.ns as f64 / 2e9
     }
 
+    /// All that is due in the window, whenever it came.
+    fn due(&self) -> f64 {
+        self.rate_per_s * FROZEN_WINDOW.as_secs_f64()
+    }
+
     fn expected(&self) -> String {
         format!(
-            "±2 %: worst response {}, {:.0} messages with {} and more; by delivery 2 % of them at most",
+            "{:.0} ± 1 messages; ±2 %: worst response {}, {:.0} messages with {} and more; by delivery 2 % of them at most",
+            self.due(),
             shown(self.ns),
             self.late(),
             shown(self.ns / 2)
         )
     }
 
-    fn judge(&self, response: &Distribution, delivery: &Distribution) -> anyhow::Result<Finding> {
+    fn judge(&self, seen: &Observation) -> anyhow::Result<Finding> {
+        let response = present(seen.response_ns.as_ref())?;
         let late = at_least(response, self.ns / 2)?;
-        let hidden = at_least(delivery, self.ns / 2)?;
+        let hidden = at_least(present(seen.delivery_ns.as_ref())?, self.ns / 2)?;
         let near = |seen: u64, due: f64| (seen as f64 - due).abs() <= TOLERANCE * due;
         Ok(Finding {
             expected: self.expected(),
-            seen: format!("worst response {}; {late} messages; by delivery {hidden}", shown(response.max)),
-            caught: near(response.max, self.ns as f64)
+            seen: format!(
+                "{} messages; worst response {}; {late} messages; by delivery {hidden}",
+                response.count,
+                shown(response.max)
+            ),
+            caught: (response.count as f64 - self.due()).abs() <= 1.0
+                && near(response.max, self.ns as f64)
                 && near(late, self.late())
                 && hidden as f64 <= TOLERANCE * self.late(),
         })
@@ -213,35 +254,72 @@ impl BusyCore {
 
 #[cfg(test)]
 mod tests {
-    use tickbench_record::new_histogram;
+    use tickbench_record::{Distribution, new_histogram};
 
     use super::*;
 
     const FROZEN: Freeze = Freeze { ns: 500_000_000, rate_per_s: 1_000.0 };
 
-    /// The figures of 1,200 messages a millisecond apart, those from number 300 on kept waiting until the end of the freeze.
-    fn figure(frozen_ns: u64) -> Distribution {
-        let mut histogram = new_histogram();
+    /// What a client sees of 1,200 messages a millisecond apart, of a server that stands still from `at_ms` for half a second: their
+    /// responses, and the deliveries of a server that is quick when it runs. `counts` tells which messages it counts, by when they are
+    /// due and when they come.
+    fn seen_by(at_ms: u64, counts: impl Fn(u64, u64) -> bool) -> Observation {
+        let (mut response, mut delivery) = (new_histogram(), new_histogram());
         for due_ms in 0..1_200u64 {
-            let waited_ns = (frozen_ns + 300_000_000).saturating_sub(due_ms * 1_000_000);
-            histogram += 50_000 + if due_ms >= 300 { waited_ns } else { 0 };
+            let is_late = (at_ms..at_ms + 500).contains(&due_ms);
+            let sent_ms = if is_late { at_ms + 500 } else { due_ms };
+            if counts(due_ms, sent_ms) {
+                response += (sent_ms - due_ms) * 1_000_000 + 50_000;
+                delivery += 50_000;
+            }
         }
-        Distribution::of(&histogram).unwrap()
+        Observation {
+            response_ns: Distribution::of(&response),
+            delivery_ns: Distribution::of(&delivery),
+            ..Observation::default()
+        }
     }
 
     #[test]
-    fn a_freeze_is_caught_where_response_holds_it_whole_and_delivery_does_not() {
-        let finding = FROZEN.judge(&figure(500_000_000), &figure(0)).unwrap();
-        assert!(finding.caught, "{finding:?}");
-        assert!(finding.expected.contains("500.0 ms, 250 messages with 250.0 ms"), "{}", finding.expected);
+    fn a_freeze_is_caught_wherever_it_falls() {
+        for place in [Place::Start, Place::Middle, Place::End] {
+            let at_ms = place.offset().as_millis() as u64;
+            let finding = FROZEN.judge(&seen_by(at_ms, |_, _| true)).unwrap();
+            assert!(finding.caught, "{place:?}: {finding:?}");
+            assert!(
+                finding.expected.contains("500.0 ms, 250 messages with 250.0 ms"),
+                "{}",
+                finding.expected
+            );
+        }
+        assert!(Place::End.offset() + FREEZE > FROZEN_WINDOW, "it goes on when the window is over");
     }
 
     #[test]
-    fn a_response_that_leaves_out_what_was_not_sent_is_no_catch() {
-        for response_ns in [0, 470_000_000, 530_000_000] {
-            assert!(!FROZEN.judge(&figure(response_ns), &figure(0)).unwrap().caught, "{response_ns}");
+    fn a_client_that_counts_what_came_by_the_windows_end_misses_the_freeze_across_it() {
+        let in_time = |place: Place| {
+            let at_ms = place.offset().as_millis() as u64;
+            FROZEN.judge(&seen_by(at_ms, |_, sent_ms| sent_ms < 1_200)).unwrap().caught
+        };
+        assert!(in_time(Place::Start) && in_time(Place::Middle));
+        assert!(!in_time(Place::End));
+    }
+
+    #[test]
+    fn a_client_that_leaves_out_what_was_late_is_missed_wherever_the_freeze_falls() {
+        for place in [Place::Start, Place::Middle, Place::End] {
+            let at_ms = place.offset().as_millis() as u64;
+            let only = |late_ms| seen_by(at_ms, move |due_ms, sent_ms| sent_ms - due_ms <= late_ms);
+            for late_ms in [0, 200, 470] {
+                assert!(!FROZEN.judge(&only(late_ms)).unwrap().caught, "{place:?}, {late_ms} ms");
+            }
         }
-        let both = FROZEN.judge(&figure(500_000_000), &figure(500_000_000)).unwrap();
-        assert!(!both.caught, "delivery that is counted from due is none");
+    }
+
+    #[test]
+    fn a_delivery_that_is_counted_from_due_is_none() {
+        let whole = seen_by(350, |_, _| true);
+        let both = Observation { delivery_ns: whole.response_ns.clone(), ..whole };
+        assert!(!FROZEN.judge(&both).unwrap().caught);
     }
 }

@@ -27,7 +27,7 @@ use stream::Subject;
 /// How often a probe is tried: a host that stops the whole machine for a moment is nobody's fault.
 const TRIES: u32 = 3;
 
-const COLUMNS: Columns<5> = Columns { widths: [11, 26, 40, 46, 6] };
+const COLUMNS: Columns<5> = Columns { widths: [12, 26, 40, 46, 6] };
 
 #[derive(Debug, Args)]
 pub(crate) struct SelftestArgs {

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use tickbench_record::Distribution;
 
+use super::meddling::Place;
 use super::stream::{Failed, Subject};
 use super::{faults, meddling};
 
@@ -27,8 +28,18 @@ pub(super) struct Finding {
 pub(super) const PROBES: &[Probe] = &[
     Probe {
         name: "freeze",
-        done: "the server was stopped for half a second in the middle of a paced stream, and went on",
-        run: meddling::freeze,
+        done: "the server was stopped for half a second in the middle of the window, and went on",
+        run: |subject| meddling::freeze(subject, Place::Middle),
+    },
+    Probe {
+        name: "freeze-start",
+        done: "the same from soon after the window's start",
+        run: |subject| meddling::freeze(subject, Place::Start),
+    },
+    Probe {
+        name: "freeze-end",
+        done: "the same across the window's end",
+        run: |subject| meddling::freeze(subject, Place::End),
     },
     Probe { name: "frozen", done: "the server was stopped for good", run: meddling::freeze_for_good },
     Probe { name: "death", done: "the server was killed", run: meddling::kill },
