@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use tickbench_client_kit::{Question, Recorder, Sequence, monotonic_ns};
+use tickbench_client_kit::{Question, Recorder, Streams, monotonic_ns};
 use tickbench_frame::{Decoder, Event, Mask, Opcode, write_frame};
 use tickbench_protocol::{Payload, Stamps, TAPE_UPDATES, Tape, encode_binary, encode_json};
 
@@ -20,14 +20,17 @@ fn main() {
                 black_box(read(opcode, message));
             }))
         );
-        let mut recorder = Recorder::new(Question::Flood);
+        // A stream for each run, as each begins at the first tick.
+        let streams = Streams::new(None, 0, vec![0; RUNS]);
+        let mut recorder = Recorder::new(Question::Flood, streams, RUNS as u32);
+        let mut connections = 0..RUNS;
         println!(
             "  decode, read, record    {:6.2} ns",
             best(|| {
-                let mut sequence = Sequence::default();
+                let connection = connections.next().expect("there are as many as runs");
                 decode(&frames, |message| {
                     let stamps = read(opcode, message);
-                    recorder.tick(&mut sequence, &stamps, message.len(), 1_000_000);
+                    recorder.tick(connection, &stamps, message.len(), 1_000_000);
                 });
             })
         );

@@ -50,7 +50,7 @@ pub struct MeasureFlags {
     /// Length of the window
     #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     window_ns: u64,
-    /// Without a message for so long, the measurement has failed
+    /// Without a message for so long, the measurement has failed; after the window, what has not come in so long is lost
     #[arg(long, default_value_t = 2_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     stall_ns: u64,
     /// The server's process, for its usage

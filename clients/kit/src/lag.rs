@@ -15,8 +15,9 @@ use crate::gaps::Gaps;
 use crate::rows::Lag;
 use crate::tally::Tally;
 
-/// Lag without the ticks that a gap delayed, and the gaps.
-pub(crate) fn cleaned(lags: &[Lag], gaps: &Gaps) -> (Option<Distribution>, Hiccups) {
+/// Lag without the ticks that a gap delayed, and the gaps of a window that ended at `end_ns`. Ticks of the window may have been sent behind
+/// it, and gaps behind it may have delayed them.
+pub(crate) fn cleaned(lags: &[Lag], gaps: &Gaps, end_ns: u64) -> (Option<Distribution>, Hiccups) {
     let (mut kept, mut set_aside) = (Tally::new(), 0);
     for &(due_ns, sent_ns) in lags {
         // What is below zero is counted elsewhere, and in no distribution.
@@ -27,15 +28,16 @@ pub(crate) fn cleaned(lags: &[Lag], gaps: &Gaps) -> (Option<Distribution>, Hiccu
             kept.record(lag_ns);
         }
     }
-    let away = gaps.gaps.iter().map(|gap| gap.back_ns - gap.from_ns);
+    let in_window = gaps.gaps.iter().filter(|gap| gap.back_ns <= end_ns);
+    let away = in_window.map(|gap| gap.back_ns - gap.from_ns);
     let hiccups = Hiccups {
         threshold_ns: gaps.threshold_ns,
-        count: gaps.gaps.len() as u64,
+        count: away.clone().count() as u64,
         lost_ns: away.clone().sum(),
         longest_ns: away.max().unwrap_or(0),
         set_aside,
     };
-    (Distribution::of(&kept.histogram()), hiccups)
+    (kept.distribution(), hiccups)
 }
 
 #[cfg(test)]
@@ -51,11 +53,18 @@ mod tests {
     #[test]
     fn what_a_gap_delayed_is_set_apart_and_the_rest_is_kept() {
         let lags = [(90, 160), (210, 280), (310, 312), (400, 390)];
-        let (cleaned, hiccups) = cleaned(&lags, &gaps());
-        let cleaned = cleaned.unwrap();
-        assert_eq!((cleaned.count, cleaned.min, cleaned.max), (2, 2, 70));
+        let (all, hiccups) = cleaned(&lags, &gaps(), 1000);
+        let all = all.unwrap();
+        assert_eq!((all.count, all.min, all.max), (2, 2, 70));
         let due = Hiccups { threshold_ns: 20, count: 2, lost_ns: 120, longest_ns: 70, set_aside: 1 };
         assert_eq!(hiccups, due);
+        let (same, hiccups) = cleaned(&lags, &gaps(), 269);
+        assert_eq!(
+            same.unwrap().count,
+            2,
+            "a tick that a gap behind the window delayed is set apart all the same"
+        );
+        assert_eq!(hiccups, Hiccups { count: 1, lost_ns: 50, longest_ns: 50, ..due });
     }
 
     #[test]
@@ -64,7 +73,7 @@ mod tests {
         let gap =
             |nth: u64| Gap { from_ns: 1000 * nth, back_ns: 1000 * nth + 50, ran_until_ns: 1000 * nth + 50 };
         let gaps = Gaps { threshold_ns: 20, gaps: (1..=10).map(gap).collect() };
-        let (cleaned, hiccups) = cleaned(&[(900, 10_500)], &gaps);
+        let (cleaned, hiccups) = cleaned(&[(900, 10_500)], &gaps, u64::MAX);
         assert_eq!((cleaned.unwrap().max / 100, hiccups.set_aside), (96, 0));
     }
 }

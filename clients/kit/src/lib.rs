@@ -6,15 +6,20 @@
 //!
 //! **Invariant:** nothing here reads or writes a socket.
 
+mod capture;
 mod clock;
 mod clock_map;
+mod closing;
 mod connects;
 mod failure;
 mod flags;
 pub mod gaps;
 mod hiccup;
 mod lag;
+mod ledger;
 mod memory;
+mod offsets;
+mod outcome;
 mod preemption;
 mod query;
 mod question;
@@ -23,21 +28,27 @@ mod rows;
 mod sampler;
 mod session;
 mod stages;
+mod streams;
 mod tally;
 mod turns;
 pub mod usage;
+mod window;
 
+pub use capture::{UnreadableCapture, read_capture};
 pub use clock::monotonic_ns;
 pub use failure::{Failure, is_own};
 pub use flags::MeasureFlags;
 pub use hiccup::{Brought, LEAST_THRESHOLD_NS, Watch};
 pub use memory::{MemoryError, read_memory};
+pub use offsets::Offsets;
 pub use preemption::{Preemption, involuntary_switches};
 pub use query::ticks_target;
 pub use question::Question;
-pub use recorder::{Recorder, Sequence};
+pub use recorder::Recorder;
 pub use sampler::UsageSampler;
 pub use session::{Poll, Progress, Session};
+pub use streams::Streams;
+pub use tally::Tally;
 
 use tickbench_record::Reply;
 

@@ -9,7 +9,7 @@ pub fn ticks_target(request: &Request) -> String {
 }
 
 /// What each connection asks for: its share of the rate, and an endless stream.
-fn ticks_query(request: &Request) -> TicksQuery {
+pub(crate) fn ticks_query(request: &Request) -> TicksQuery {
     let arrival = match request.arrival {
         Arrival::Constant => protocol::Arrival::Constant,
         Arrival::Poisson => protocol::Arrival::Poisson,

@@ -1,100 +1,90 @@
-//! What arrives, counted and timed.
+//! What arrives, counted and timed: the figures of what belongs to the window, and the accounts of each connection.
 
 use tickbench_protocol::Stamps;
-use tickbench_record::{Distribution, Observation, Sample, Stage};
+use tickbench_record::Sample;
 
+use crate::Question;
 use crate::connects::Connects;
+use crate::ledger::Ledger;
 use crate::rows::Kept;
+use crate::streams::{Streams, contradicts_start};
 use crate::tally::Tally;
 use crate::turns::Turns;
-use crate::{Failure, Question};
-
-/// Where one connection's stream is: sixteen bytes a connection.
-#[derive(Debug, Clone, Default)]
-pub struct Sequence {
-    next: u64,
-    connection: u32,
-}
-
-impl Sequence {
-    /// The start of the stream of connection `index`, from 0.
-    pub fn of(index: usize) -> Sequence {
-        Sequence { next: 0, connection: index as u32 }
-    }
-}
+use crate::window::{Window, Wire};
 
 /// Counts and histograms of one measurement.
 #[derive(Debug)]
 pub struct Recorder {
-    question: Question,
-    recording: bool,
-    received: u64,
-    bytes: u64,
-    reads: u64,
-    negative: u64,
-    missing: u64,
-    reordered: u64,
-    first_disorder: Option<Disorder>,
-    lag: Tally,
+    pub(crate) question: Question,
+    pub(crate) window: Window,
+    pub(crate) wire: Wire,
+    pub(crate) reads: u64,
+    pub(crate) negative: u64,
+    pub(crate) lag: Tally,
     /// Each tick of the window, where lag is to be cleaned or stages and samples are asked for.
-    kept: Kept,
+    pub(crate) kept: Kept,
     /// Delivery or, for echo, round trip.
-    transit: Tally,
+    pub(crate) transit: Tally,
     /// The part of it that the client's core may have delayed.
-    aside: Tally,
-    response: Tally,
-    /// Pings that a pong to a later one made up for.
-    superseded: u64,
-    connects: Option<Connects>,
-    turns: Turns,
+    pub(crate) aside: Tally,
+    pub(crate) response: Tally,
+    pub(crate) connects: Option<Connects>,
+    /// Of ticks.
+    pub(crate) streams: Streams,
+    /// Of closed loops.
+    pub(crate) turns: Turns,
+    /// Of all over which the client asks for what it gets.
+    pub(crate) ledgers: Vec<Ledger>,
+    /// Messages of the window that every connection is owed.
+    pub(crate) published: u64,
+    /// Messages of the window that were sent before its end.
+    pub(crate) sent_in_window: u64,
+    /// Pings of the window that have no answer yet.
+    pub(crate) unanswered: u64,
+    /// When the oldest message of the window that is lost for good was due.
+    pub(crate) oldest_lost_ns: Option<u64>,
     /// Whether what is read now may have waited for the client's core to come back.
-    in_doubt: bool,
-}
-
-/// How far from the connections the turns under way may be: histograms are within 0.1 %.
-const LITTLES_LAW_WITHIN: f64 = 0.01;
-
-#[derive(Debug, Clone, Copy)]
-struct Disorder {
-    expected: u64,
-    seen: u64,
+    pub(crate) in_doubt: bool,
 }
 
 impl Recorder {
-    /// An empty recorder, which records.
-    pub fn new(question: Question) -> Recorder {
+    /// An empty recorder, which records all that comes: ticks over `streams`, or what the client asks for over `connections`.
+    pub fn new(question: Question, streams: Streams, connections: u32) -> Recorder {
+        let has_ticks = matches!(question, Question::Paced | Question::Flood);
         Recorder {
             question,
-            recording: true,
-            received: 0,
-            bytes: 0,
+            window: Window::ALL,
+            wire: Wire::default(),
             reads: 0,
             negative: 0,
-            missing: 0,
-            reordered: 0,
-            first_disorder: None,
             lag: Tally::new(),
             kept: Kept::Nothing,
             transit: Tally::new(),
             aside: Tally::new(),
             response: Tally::new(),
-            superseded: 0,
             connects: (question == Question::Connects).then(Connects::new),
+            streams,
             turns: Turns::default(),
+            ledgers: if has_ticks { Vec::new() } else { vec![Ledger::BLANK; connections as usize] },
+            published: 0,
+            sent_in_window: 0,
+            unanswered: 0,
+            oldest_lost_ns: None,
             in_doubt: false,
         }
     }
 
     /// Forgets all that was recorded and follows only the sequences until [`resume`](Recorder::resume).
     pub(crate) fn pause(&mut self) {
-        (self.received, self.bytes, self.reads, self.negative) = (0, 0, 0, 0);
+        self.window = Window::NONE;
+        (self.reads, self.negative) = (0, 0);
         for histogram in [&mut self.lag, &mut self.transit, &mut self.aside, &mut self.response] {
             histogram.reset();
         }
         self.kept.reset();
-        self.superseded = 0;
         self.connects.iter_mut().for_each(Connects::reset);
-        self.recording = false;
+        (self.published, self.sent_in_window, self.unanswered) = (0, 0, 0);
+        self.oldest_lost_ns = None;
     }
 
     /// Keeps each tick in `kept`, from now on.
@@ -111,15 +101,23 @@ impl Recorder {
     /// end of a message.
     #[inline]
     pub fn stamp(&mut self, kernel_ns: u64, received_ns: u64) {
-        if self.recording {
-            self.kept.stamp(kernel_ns, received_ns);
-        }
+        self.kept.stamp(kernel_ns, received_ns, self.streams.last_seq());
     }
 
-    /// Records what arrives after `opened_ns`.
-    pub(crate) fn resume(&mut self, opened_ns: u64) {
-        self.recording = true;
-        self.turns.open(opened_ns);
+    /// Records what belongs to a window that opened at `opened_ns` and ends at `end_ns`; that of a flood ends with the read that
+    /// [`end_at`](Recorder::end_at) tells of.
+    pub(crate) fn resume(&mut self, opened_ns: u64, end_ns: u64) {
+        let end_ns = if self.question == Question::Flood { u64::MAX } else { end_ns };
+        self.window = Window { opened_ns, end_ns };
+        self.wire = Wire::default();
+        self.streams.open(&self.window);
+        self.turns.open();
+        self.ledgers.iter_mut().for_each(Ledger::open);
+    }
+
+    /// The window ends with the read that ended at `at_ns`.
+    pub(crate) fn end_at(&mut self, at_ns: u64) {
+        self.window.end_ns = at_ns;
     }
 
     /// From now on, what is recorded is set apart, or no longer.
@@ -132,133 +130,231 @@ impl Recorder {
         self.question
     }
 
-    /// Messages recorded so far.
-    pub(crate) fn received(&self) -> u64 {
-        self.received
-    }
-
-    /// A read that brought data.
+    /// Whether `at_ns` is before the end of the window, whether that is open or still to be opened: what is due or begun then is asked for.
     #[inline]
-    pub fn read(&mut self) {
-        self.reads += u64::from(self.recording);
+    pub fn is_before_end(&self, at_ns: u64) -> bool {
+        at_ns < self.window.end_ns
     }
 
-    /// A tick of the stream that `sequence` follows, with a payload of `bytes`, received at `received_ns`.
-    #[inline(always)]
-    pub fn tick(&mut self, sequence: &mut Sequence, stamps: &Stamps, bytes: usize, received_ns: u64) {
-        if stamps.seq != sequence.next {
-            self.out_of_order(sequence, stamps.seq);
-        } else {
-            sequence.next += 1;
-        }
-        if !self.recording {
-            return;
-        }
-        self.received += 1;
-        self.bytes += bytes as u64;
-        record(&mut self.transit, stamps.sent_ns, received_ns, &mut self.negative);
-        if self.question == Question::Paced {
-            record(&mut self.lag, stamps.due_ns, stamps.sent_ns, &mut self.negative);
-            record(&mut self.response, stamps.due_ns, received_ns, &mut self.negative);
-            self.kept.keep(&Sample {
-                seq: stamps.seq,
-                connection: sequence.connection,
-                due_ns: stamps.due_ns,
-                sent_ns: stamps.sent_ns,
-                kernel_ns: None,
-                received_ns,
-                set_aside: self.in_doubt,
-            });
-            if self.in_doubt {
-                self.set_aside(stamps.sent_ns, received_ns);
-            }
-        }
+    /// Messages that came since the window opened, whichever window they belong to.
+    pub(crate) fn wire_messages(&self) -> u64 {
+        self.wire.messages + self.wire.after
     }
 
-    /// The first turn of a closed loop over `connection` begins at `begun_ns`; each later one begins where the one before it ends.
-    pub fn begin(&mut self, connection: usize, begun_ns: u64) {
-        self.turns.begin(connection, begun_ns);
+    /// Whether all that belongs to the window has come, as far as this recorder is told of what is sent.
+    pub(crate) fn is_nothing_owed(&self) -> bool {
+        self.streams.is_nothing_owed() && self.turns.under_way() == 0 && self.unanswered == 0
     }
 
-    /// A message of `bytes` is back at `received_ns` over `connection`, where the last one was back, or the first was sent, at
-    /// `sent_ns`.
+    /// A read that brought data, at `now_ns`.
+    #[inline]
+    pub fn read(&mut self, now_ns: u64) {
+        self.reads += u64::from(self.window.holds(now_ns));
+    }
+
+    /// A tick over `connection`, with a payload of `bytes`, received at `received_ns`.
     ///
     /// # Panics
-    /// Where that loop was never begun.
-    #[inline]
-    pub fn round_trip(&mut self, connection: usize, sent_ns: u64, bytes: usize, received_ns: u64) {
-        self.turns.end(connection, received_ns);
-        self.returned(sent_ns, bytes, received_ns);
-    }
-
-    #[inline]
-    fn returned(&mut self, sent_ns: u64, bytes: usize, received_ns: u64) {
-        if !self.recording {
+    /// Where there is no such stream.
+    #[inline(always)]
+    pub fn tick(&mut self, connection: usize, stamps: &Stamps, bytes: usize, received_ns: u64) {
+        if self.question == Question::Flood {
+            if self.streams.follow_flood(connection, stamps) && self.window.opened_ns <= received_ns {
+                self.wire.messages += 1;
+                self.wire.bytes += bytes as u64;
+                record(&mut self.transit, stamps.sent_ns, received_ns, &mut self.negative);
+            }
             return;
         }
-        self.received += 1;
-        self.bytes += bytes as u64;
-        record(&mut self.transit, sent_ns, received_ns, &mut self.negative);
+        let followed = self.streams.follow(connection, stamps, received_ns, &self.window);
+        let Some(is_of_window) = followed else { return };
+        self.wire.count(&self.window, bytes, received_ns);
+        if !is_of_window {
+            return;
+        }
+        self.sent_in_window += u64::from(stamps.sent_ns.min(received_ns) < self.window.end_ns);
+        record(&mut self.lag, stamps.due_ns, stamps.sent_ns, &mut self.negative);
+        record(&mut self.transit, stamps.sent_ns, received_ns, &mut self.negative);
+        record(&mut self.response, stamps.due_ns, received_ns, &mut self.negative);
+        self.kept.keep(&Sample {
+            seq: stamps.seq,
+            connection: connection as u32,
+            due_ns: stamps.due_ns,
+            sent_ns: stamps.sent_ns,
+            kernel_ns: None,
+            received_ns,
+            set_aside: self.in_doubt,
+        });
         if self.in_doubt {
-            self.set_aside(sent_ns, received_ns);
+            self.set_aside(stamps.sent_ns, received_ns);
         }
     }
 
-    /// A pong, with a payload of `bytes`, to a ping that was due at `due_ns` and sent at `sent_ns`. It also makes up for
-    /// `superseded` pings before it.
+    /// Something is asked of `connection` at `at_ns`.
     #[inline]
-    pub fn pong(&mut self, (due_ns, sent_ns): (u64, u64), superseded: u64, bytes: usize, received_ns: u64) {
-        self.returned(sent_ns, bytes, received_ns);
-        if self.recording {
+    fn ask(&mut self, connection: usize, at_ns: u64) -> &mut Ledger {
+        let ledger = &mut self.ledgers[connection];
+        ledger.asked_ns = ledger.asked_ns.min(at_ns);
+        ledger
+    }
+
+    /// Something that belongs to the time `belongs_ns` came over `connection`: tells whether that is in the window.
+    #[inline]
+    fn hear(&mut self, connection: usize, belongs_ns: u64) -> bool {
+        let is_of_window = self.window.holds(belongs_ns);
+        let ledger = &mut self.ledgers[connection];
+        ledger.is_heard = true;
+        ledger.received += u64::from(is_of_window);
+        is_of_window
+    }
+
+    /// A turn of a closed loop over `connection` begins at `begun_ns`.
+    ///
+    /// # Panics
+    /// Where there is no such connection.
+    #[inline]
+    pub fn begin(&mut self, connection: usize, begun_ns: u64) {
+        let belongs = u64::from(self.window.holds(begun_ns));
+        self.turns.begin(connection, begun_ns);
+        self.ask(connection, begun_ns).owed += belongs;
+        self.sent_in_window += belongs;
+    }
+
+    /// The message of `bytes` that was sent over `connection` when its turn began is back at `received_ns`.
+    ///
+    /// # Panics
+    /// Where no turn was ever begun.
+    #[inline]
+    pub fn round_trip(&mut self, connection: usize, bytes: usize, received_ns: u64) {
+        let sent_ns = self.turns.end(connection, received_ns, &self.window);
+        self.wire.count(&self.window, bytes, received_ns);
+        if self.hear(connection, sent_ns) {
+            self.transit(sent_ns, received_ns);
+        }
+    }
+
+    /// A ping that was due at `due_ns` was sent over `connection` at `sent_ns`.
+    ///
+    /// # Panics
+    /// Where there is no such connection.
+    #[inline]
+    pub fn ping(&mut self, connection: usize, due_ns: u64, sent_ns: u64) {
+        let belongs = u64::from(self.window.holds(due_ns));
+        self.ask(connection, sent_ns).owed += belongs;
+        self.unanswered += belongs;
+        self.sent_in_window += u64::from(belongs > 0 && self.is_before_end(sent_ns));
+    }
+
+    /// A pong, with a payload of `bytes`, to a ping over `connection` that was due at `due_ns` and sent at `sent_ns`.
+    #[inline]
+    pub fn pong(&mut self, connection: usize, (due_ns, sent_ns): (u64, u64), bytes: usize, received_ns: u64) {
+        self.wire.count(&self.window, bytes, received_ns);
+        if self.hear(connection, due_ns) {
+            self.unanswered -= 1;
+            self.transit(sent_ns, received_ns);
             record(&mut self.response, due_ns, received_ns, &mut self.negative);
-            self.superseded += superseded;
         }
     }
 
-    /// A connection was upgraded, so long after the call that began it.
+    /// A ping that was due at `due_ns` will have no pong of its own: one to a later ping made up for it.
+    pub fn superseded(&mut self, due_ns: u64) {
+        if self.window.holds(due_ns) {
+            self.unanswered -= 1;
+            self.lost(due_ns);
+        }
+    }
+
+    /// The connection of the turn under way was upgraded, so long after the call that began it.
     #[inline]
-    pub fn handshake(&mut self, took_ns: u64) {
-        if let Some(connects) = self.connects.as_mut().filter(|_| self.recording) {
+    pub fn handshake(&mut self, connection: usize, took_ns: u64) {
+        let is_of_window = self.window.holds(self.turns.begun_ns(connection));
+        if let Some(connects) = self.connects.as_mut().filter(|_| is_of_window) {
             connects.handshake.record(took_ns);
         }
     }
 
-    /// Its first tick came, with a payload of `bytes`, so long after that call.
+    /// Its first tick came, with a payload of `bytes`, at `received_ns`; the connection was called for at `called_ns`.
     #[inline]
-    pub fn first_tick(&mut self, bytes: usize, took_ns: u64) {
-        if let Some(connects) = self.connects.as_mut().filter(|_| self.recording) {
-            connects.first_tick.record(took_ns);
-            self.bytes += bytes as u64;
+    pub fn first_tick(
+        &mut self,
+        connection: usize,
+        stamps: &Stamps,
+        bytes: usize,
+        called_ns: u64,
+        received_ns: u64,
+    ) {
+        self.ledgers[connection].is_heard = true;
+        if let Some(contradiction) = contradicts_start(connection, stamps, called_ns, received_ns) {
+            self.streams.contradict(contradiction);
+        }
+        let is_of_window = self.window.holds(self.turns.begun_ns(connection));
+        if self.window.holds(received_ns) {
+            self.wire.bytes += bytes as u64;
+        }
+        if let Some(connects) = self.connects.as_mut().filter(|_| is_of_window) {
+            connects.first_tick.record(received_ns - called_ns);
+            self.negative +=
+                u64::from(stamps.sent_ns < stamps.due_ns) + u64::from(received_ns < stamps.sent_ns);
         }
     }
 
-    /// `connection` ended in good order at `ended_ns`, in a turn that began at `begun_ns`.
+    /// The connection of the turn under way ended in good order at `ended_ns`.
     ///
     /// # Panics
-    /// Where that loop was never begun.
+    /// Where no turn was ever begun.
     #[inline]
-    pub fn connection(&mut self, connection: usize, begun_ns: u64, ended_ns: u64) {
-        self.turns.end(connection, ended_ns);
-        if let Some(connects) = self.connects.as_mut().filter(|_| self.recording) {
+    pub fn connection(&mut self, connection: usize, ended_ns: u64) {
+        let begun_ns = self.turns.end(connection, ended_ns, &self.window);
+        self.wire.count(&self.window, 0, ended_ns);
+        let is_of_window = self.hear(connection, begun_ns);
+        if let Some(connects) = self.connects.as_mut().filter(|_| is_of_window) {
             connects.whole.record(ended_ns - begun_ns);
-            self.received += 1;
         }
     }
 
-    /// A message that the client itself published at `sent_ns`, and that was due at `due_ns`.
+    /// The client itself published a message to all connections at `sent_ns` that was due at `due_ns`: tells whether it belongs to the
+    /// window.
     #[inline]
-    pub fn published(&mut self, due_ns: u64, sent_ns: u64) {
-        record(&mut self.lag, due_ns, sent_ns, &mut self.negative);
+    pub fn published(&mut self, due_ns: u64, sent_ns: u64) -> bool {
+        if self.ledgers.first().is_some_and(|first| first.asked_ns > sent_ns) {
+            self.ledgers.iter_mut().for_each(|ledger| ledger.asked_ns = sent_ns);
+        }
+        let is_of_window = self.window.holds(due_ns);
+        if is_of_window {
+            self.published += 1;
+            self.sent_in_window += self.ledgers.len() as u64 * u64::from(self.is_before_end(sent_ns));
+            record(&mut self.lag, due_ns, sent_ns, &mut self.negative);
+        }
+        is_of_window
     }
 
-    /// A published message with a payload of `bytes` that one subscriber received at `received_ns`. Whoever publishes follows the
-    /// sequences: messages of before the window are not told of.
+    /// A published message with a payload of `bytes` that the subscriber `connection` received at `received_ns`, for the first time. Whoever
+    /// publishes follows the sequences.
     #[inline]
-    pub fn delivered(&mut self, due_ns: u64, sent_ns: u64, bytes: usize, received_ns: u64) {
-        self.received += 1;
-        self.bytes += bytes as u64;
+    pub fn delivered(
+        &mut self,
+        connection: usize,
+        (due_ns, sent_ns): (u64, u64),
+        bytes: usize,
+        received_ns: u64,
+    ) {
+        self.wire.count(&self.window, bytes, received_ns);
+        if self.hear(connection, due_ns) {
+            self.transit(sent_ns, received_ns);
+            record(&mut self.response, due_ns, received_ns, &mut self.negative);
+        }
+    }
+
+    /// A message that was due at `due_ns` is lost, or has not come until now.
+    pub fn lost(&mut self, due_ns: u64) {
+        if self.window.holds(due_ns) {
+            self.oldest_lost_ns = self.oldest_lost_ns.into_iter().chain([due_ns]).min();
+        }
+    }
+
+    #[inline]
+    fn transit(&mut self, sent_ns: u64, received_ns: u64) {
         record(&mut self.transit, sent_ns, received_ns, &mut self.negative);
-        record(&mut self.response, due_ns, received_ns, &mut self.negative);
         if self.in_doubt {
             self.set_aside(sent_ns, received_ns);
         }
@@ -269,102 +365,6 @@ impl Recorder {
         if let Some(ns) = received_ns.checked_sub(sent_ns) {
             self.aside.record(ns);
         }
-    }
-
-    #[cold]
-    fn out_of_order(&mut self, sequence: &mut Sequence, seen: u64) {
-        self.first_disorder.get_or_insert(Disorder { expected: sequence.next, seen });
-        if seen > sequence.next {
-            self.missing += seen - sequence.next;
-            sequence.next = seen.saturating_add(1);
-        } else {
-            self.reordered += 1;
-        }
-    }
-
-    /// Delivery or, for echo, round trip, less what was set apart; and how much that was.
-    pub(crate) fn cleaned(&self) -> (Option<Distribution>, u64) {
-        let cleaned = self.transit.without(&self.aside);
-        (Distribution::of(&cleaned.histogram()), self.aside.count())
-    }
-
-    /// What was seen in a window of `elapsed_ns` that closed at `closed_ns`, if the sequences were whole from the first connection on
-    /// and no turn is missing.
-    pub(crate) fn finish(self, elapsed_ns: u64, closed_ns: u64) -> Result<Observation, Failure> {
-        if self.received == 0 {
-            let window_ms = elapsed_ns as f64 / 1e6;
-            let nothing = match self.question {
-                Question::Connects => "no connection was opened, used and closed",
-                _ => "no message arrived",
-            };
-            let reason = format!("{nothing} in the window of {window_ms:.0} ms");
-            return Err(Failure::new(Stage::Measure, reason));
-        }
-        self.check_sequences()?;
-        self.check_littles_law(elapsed_ns, closed_ns)?;
-        let per_s = |count: u64| count as f64 * 1e9 / elapsed_ns as f64;
-        let distribution = |tally: &Tally| Distribution::of(&tally.histogram());
-        let transit = distribution(&self.transit);
-        let echo = matches!(self.question, Question::RoundTrip | Question::Pings);
-        let (delivery_ns, round_trip_ns) = if echo { (None, transit) } else { (transit, None) };
-        let lag = distribution(&self.lag);
-        let publishes = self.question == Question::Relay;
-        let (lag_ns, publish_lag_ns) = if publishes { (None, lag) } else { (lag, None) };
-        Ok(Observation {
-            sent: self.received + self.superseded,
-            received: self.received,
-            lost: self.superseded,
-            reordered: 0,
-            negative: self.negative,
-            checked: 0,
-            elapsed_ns,
-            messages_per_s: per_s(self.received),
-            bytes_per_s: per_s(self.bytes),
-            reads: self.reads,
-            connect_ns: 0,
-            lag_ns,
-            publish_lag_ns,
-            delivery_ns,
-            response_ns: distribution(&self.response),
-            round_trip_ns,
-            handshake_ns: self.connects.as_ref().and_then(|connects| distribution(&connects.handshake)),
-            first_tick_ns: self.connects.as_ref().and_then(|connects| distribution(&connects.first_tick)),
-            connection_ns: self.connects.as_ref().and_then(|connects| distribution(&connects.whole)),
-            ..Observation::default()
-        })
-    }
-
-    /// A stream over TCP arrives whole and in order, or the server did not send it so: a figure of such a stream is none.
-    fn check_sequences(&self) -> Result<(), Failure> {
-        let Some(Disorder { expected, seen }) = self.first_disorder else { return Ok(()) };
-        Err(Failure::new(
-            Stage::Audit,
-            format!(
-                "the sequence is broken: {} messages missing, {} repeated or out of order; first, seq {seen} came where \
-                 {expected} was due",
-                self.missing, self.reordered
-            ),
-        ))
-    }
-
-    /// In a closed loop as many turns are under way as there are connections, as [`Turns`] says: else turns were counted twice, left
-    /// out, or given another length than from one to the next.
-    fn check_littles_law(&self, elapsed_ns: u64, closed_ns: u64) -> Result<(), Failure> {
-        let (tally, what) = match (self.question, &self.connects) {
-            (Question::Connects, Some(connects)) => (&connects.whole, "openings"),
-            (Question::RoundTrip, _) => (&self.transit, "messages"),
-            _ => return Ok(()),
-        };
-        let histogram = tally.histogram();
-        let completed_ns = histogram.mean() * histogram.len() as f64;
-        let (in_flight, connections) = self.turns.in_flight(completed_ns, elapsed_ns, closed_ns);
-        if (in_flight - connections).abs() <= LITTLES_LAW_WITHIN * connections {
-            return Ok(());
-        }
-        let reason = format!(
-            "Little's law does not hold: {in_flight:.2} {what} in flight over {connections} connections"
-        );
-        Err(Failure::new(Stage::Audit, reason))
     }
 }
 
@@ -378,107 +378,4 @@ fn record(tally: &mut Tally, from_ns: u64, to_ns: u64, negative: &mut u64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn see(recorder: &mut Recorder, sequence: &mut Sequence, seqs: &[u64]) {
-        for &seq in seqs {
-            let stamps = Stamps { seq, due_ns: 100, sent_ns: 150 };
-            recorder.tick(sequence, &stamps, 48, 400);
-        }
-    }
-
-    #[test]
-    fn three_figures_of_a_paced_tick() {
-        let mut recorder = Recorder::new(Question::Paced);
-        see(&mut recorder, &mut Sequence::default(), &[0, 1, 2]);
-        let seen = recorder.finish(1_000_000_000, 0).unwrap();
-        assert_eq!((seen.sent, seen.received, seen.lost, seen.messages_per_s), (3, 3, 0, 3.0));
-        assert_eq!(seen.bytes_per_s, 144.0);
-        let p50 = |figure: Option<Distribution>| figure.unwrap().p50;
-        assert_eq!((p50(seen.lag_ns), p50(seen.delivery_ns), p50(seen.response_ns)), (50, 250, 300));
-        assert_eq!(seen.round_trip_ns, None);
-    }
-
-    #[test]
-    fn a_flood_has_delivery_alone() {
-        let mut recorder = Recorder::new(Question::Flood);
-        see(&mut recorder, &mut Sequence::default(), &[0]);
-        let seen = recorder.finish(1, 0).unwrap();
-        assert_eq!((seen.lag_ns, seen.response_ns), (None, None));
-        assert_eq!(seen.delivery_ns.unwrap().count, 1);
-    }
-
-    #[test]
-    fn broken_sequences_fail_the_audit_and_say_how() {
-        let reason = |seqs: &[u64]| {
-            let mut recorder = Recorder::new(Question::Flood);
-            see(&mut recorder, &mut Sequence::default(), seqs);
-            let failure = recorder.finish(1, 0).unwrap_err();
-            assert_eq!(failure.stage, Stage::Audit);
-            failure.reason
-        };
-        assert!(reason(&[0, 1, 4]).contains("2 messages missing, 0 repeated"));
-        assert!(reason(&[0, 1, 1]).contains("0 messages missing, 1 repeated"));
-        assert!(reason(&[0, 2, 1, 3]).contains("first, seq 2 came where 1 was due"));
-        assert!(reason(&[5]).contains("first, seq 5 came where 0 was due"));
-    }
-
-    #[test]
-    fn values_below_zero_are_counted_and_kept_out() {
-        let mut recorder = Recorder::new(Question::Paced);
-        let stamps = Stamps { seq: 0, due_ns: 100, sent_ns: 90 };
-        recorder.tick(&mut Sequence::default(), &stamps, 48, 80);
-        let seen = recorder.finish(1, 0).unwrap();
-        assert_eq!((seen.negative, seen.received), (3, 1));
-        assert_eq!((seen.lag_ns, seen.delivery_ns, seen.response_ns), (None, None, None));
-    }
-
-    #[test]
-    fn what_is_recorded_in_doubt_is_set_apart_and_still_counted() {
-        let (mut recorder, mut sequence) = (Recorder::new(Question::Paced), Sequence::default());
-        see(&mut recorder, &mut sequence, &[0, 1]);
-        recorder.doubt(true);
-        see(&mut recorder, &mut sequence, &[2]);
-        let early = Stamps { seq: 3, due_ns: 100, sent_ns: 500 };
-        recorder.tick(&mut sequence, &early, 48, 400);
-        recorder.doubt(false);
-        see(&mut recorder, &mut sequence, &[4]);
-        let (cleaned, set_aside) = recorder.cleaned();
-        assert_eq!((cleaned.unwrap().count, set_aside), (3, 1), "what is below zero is in neither");
-        let seen = recorder.finish(1, 0).unwrap();
-        assert_eq!((seen.received, seen.delivery_ns.unwrap().count, seen.lag_ns.unwrap().count), (5, 4, 5));
-    }
-
-    #[test]
-    fn where_all_is_in_doubt_nothing_is_left() {
-        let mut recorder = Recorder::new(Question::RoundTrip);
-        recorder.begin(0, 100);
-        recorder.doubt(true);
-        recorder.round_trip(0, 100, 1, 300);
-        assert_eq!(recorder.cleaned(), (None, 1));
-    }
-
-    #[test]
-    fn a_pause_forgets_figures_but_follows_the_sequence() {
-        let (mut recorder, mut sequence) = (Recorder::new(Question::Flood), Sequence::default());
-        see(&mut recorder, &mut sequence, &[0, 1]);
-        recorder.pause();
-        see(&mut recorder, &mut sequence, &[2, 3]);
-        recorder.resume(0);
-        see(&mut recorder, &mut sequence, &[4]);
-        assert_eq!(recorder.finish(1, 0).unwrap().received, 1);
-    }
-
-    #[test]
-    fn a_turn_that_is_counted_twice_breaks_littles_law() {
-        let mut recorder = Recorder::new(Question::RoundTrip);
-        recorder.begin(0, 0);
-        recorder.resume(0);
-        (0..1000).for_each(|i| recorder.round_trip(0, i * 1000, 1, i * 1000 + 1000));
-        assert!(recorder.check_littles_law(1_000_000, 1_000_000).is_ok());
-        (0..20).for_each(|_| recorder.round_trip(0, 999_000, 1, 1_000_000));
-        let failure = recorder.check_littles_law(1_000_000, 1_000_000).unwrap_err();
-        assert_eq!(failure.reason, "Little's law does not hold: 1.02 messages in flight over 1 connections");
-    }
-}
+mod tests;

@@ -60,8 +60,7 @@ pub(crate) enum Kept {
 }
 
 impl Kept {
-    /// What `request` needs kept. There is room for half as many ticks again as the window should have; for messages, for all that a
-    /// server may owe after the longest silence that is put up with.
+    /// What `request` needs kept. There is room for half as many ticks again as the window should have.
     pub(crate) fn of(request: &Request) -> Result<Kept, Failure> {
         let is_paced = Question::of(request) == Question::Paced;
         let expected = request.rate_per_s * request.window_ns as f64 / 1e9;
@@ -72,8 +71,7 @@ impl Kept {
                     "neither a flood nor an echo has a schedule to be late for: only paced ticks have stages and samples",
                 ));
             }
-            let owed = (request.rate_per_s * request.stall_ns as f64 / 1e9) as usize;
-            return Ok(Kept::Messages(Rows::touched(room_for_messages(room, owed)?, BLANK)));
+            return Ok(Kept::Messages(Rows::touched(room_for_messages(room)?, BLANK)));
         }
         if is_paced && request.server_gaps.is_some() && request.connections == 1 {
             return Ok(Kept::Lags(Rows::touched(room.map_or(MOST_LAGS, |room| room.min(MOST_LAGS)), (1, 1))));
@@ -92,11 +90,12 @@ impl Kept {
     }
 
     /// The kernel took in the last segment of the read that ended at `received_ns` at `kernel_ns`: the time of the last message, if
-    /// that read ended with one.
+    /// that read ended with one. `last_seq` is the number of the last message of all, which may belong to no window.
     #[inline]
-    pub(crate) fn stamp(&mut self, kernel_ns: u64, received_ns: u64) {
+    pub(crate) fn stamp(&mut self, kernel_ns: u64, received_ns: u64, last_seq: Option<u64>) {
         if let Kept::Messages(Rows { rows, overflowed: false }) = self
             && let Some(last) = rows.last_mut().filter(|last| last.received_ns == received_ns)
+            && last_seq == Some(last.seq)
         {
             last.kernel_ns = Some(kernel_ns);
         }
@@ -147,9 +146,8 @@ const BLANK: Sample = Sample {
     set_aside: true,
 };
 
-/// Room for the rows of a window that should have `wanted` of them, or as many as may be where a capture sets the pace, and as far as
-/// there is room for `more`.
-fn room_for_messages(wanted: Option<usize>, more: usize) -> Result<usize, Failure> {
+/// Room for the rows of a window that should have `wanted` of them, or as many as may be where a capture sets the pace.
+fn room_for_messages(wanted: Option<usize>) -> Result<usize, Failure> {
     let most = MOST_BYTES / size_of::<Sample>();
     match wanted {
         Some(wanted) if wanted > most => Err(refused(&format!(
@@ -158,7 +156,7 @@ fn room_for_messages(wanted: Option<usize>, more: usize) -> Result<usize, Failur
             size_of::<Sample>(),
             MOST_BYTES >> 20
         ))),
-        Some(wanted) => Ok(wanted.saturating_add(more).min(most)),
+        Some(wanted) => Ok(wanted),
         None => Ok(most),
     }
 }
@@ -203,20 +201,21 @@ mod tests {
     fn a_stamp_is_that_of_the_last_message_of_its_read() {
         let mut kept = rows(4);
         [(0, 100), (1, 200), (2, 200)].into_iter().for_each(|(seq, ns)| kept.keep(&received(seq, ns)));
-        kept.stamp(55, 200);
-        // A read that ended no message, such as one of a ping.
-        kept.stamp(66, 300);
+        kept.stamp(55, 200, Some(2));
+        // A read that ended no message, such as one of a ping; and one whose last message belongs to no window.
+        kept.stamp(66, 300, Some(2));
+        kept.keep(&received(3, 400));
+        kept.stamp(77, 400, Some(4));
         let stamps: Vec<_> = kept.into_messages().unwrap().unwrap().iter().map(|row| row.kernel_ns).collect();
-        assert_eq!(stamps, [None, None, Some(55)]);
+        assert_eq!(stamps, [None, None, Some(55), None]);
     }
 
     #[test]
     fn a_window_that_would_take_too_much_memory_is_refused() {
-        let most = room_for_messages(None, 0).unwrap();
+        let most = room_for_messages(None).unwrap();
         assert!(most * size_of::<Sample>() <= MOST_BYTES);
-        assert_eq!(room_for_messages(Some(1_000), 500).unwrap(), 1_500);
-        assert_eq!(room_for_messages(Some(1_000), usize::MAX).unwrap(), most);
-        let reason = room_for_messages(Some(2_000_000), 0).unwrap_err().reason;
+        assert_eq!(room_for_messages(Some(1_000)).unwrap(), 1_000);
+        let reason = room_for_messages(Some(2_000_000)).unwrap_err().reason;
         assert!(reason.contains("2000000 × 56 bytes, and at most 64 MiB"), "{reason}");
     }
 }

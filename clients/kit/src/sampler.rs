@@ -83,17 +83,18 @@ impl UsageSampler {
         self.server.as_ref().map(Meter::state)
     }
 
-    /// Reads all counters just after a window in which messages came at `messages_per_s`.
-    pub(crate) fn finish(self, messages_per_s: f64) -> Result<WindowUsage, UsageError> {
+    /// Reads all counters just after a window since whose opening messages came at `messages_per_s`.
+    pub(crate) fn finish(&mut self, messages_per_s: f64) -> Result<WindowUsage, UsageError> {
         let read = |meter: &Option<Meter>| meter.as_ref().map(Meter::snapshot_at_end).transpose();
         let (server, client) = (read(&self.server)?, read(&self.client)?);
         let usage =
             |start: Option<Snapshot>, end: Option<Snapshot>| Some(start?.until(&end?, messages_per_s));
+        let samples = std::mem::take(&mut self.samples);
         Ok(WindowUsage {
             server_rss_start_bytes: self.start.0.map(|start| start.rss_bytes),
             server: usage(self.start.0, server),
             client: usage(self.start.1, client),
-            samples: (!self.samples.at_ns.is_empty()).then_some(self.samples),
+            samples: (!samples.at_ns.is_empty()).then_some(samples),
         })
     }
 }

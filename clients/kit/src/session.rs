@@ -1,25 +1,25 @@
-//! The phases of one measurement: warm-up, settling, window.
+//! The phases of one measurement: warm-up, settling, window, and the wait for the rest of what belongs to the window.
 
 use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use tickbench_record::{
-    Hiccups, MemoryReading, Observation, Relayed, Request, Sample, Stage, Stages, Wait, write_samples,
-};
+use tickbench_record::{Hiccups, MemoryReading, Request, Stage, Wait};
 
-use crate::clock_map::{ClockMap, Offset};
+use crate::clock_map::Offset;
+use crate::closing::unreadable_gaps;
 use crate::failure::is_own;
-use crate::gaps::Gaps;
 use crate::hiccup::{Brought, Watch};
-use crate::memory::{MemoryError, read_memory};
+use crate::memory::MemoryError;
 use crate::preemption::Preemption;
 use crate::rows::Kept;
+use crate::sampler::WindowUsage;
 use crate::usage::UsageError;
-use crate::{Failure, Question, Recorder, UsageSampler, lag, monotonic_ns, stages};
+use crate::{Failure, Question, Recorder, Streams, UsageSampler, monotonic_ns};
 
 /// The window opens at a poll that leaves nothing to read, once as much time has passed as reading the counters took: until then
-/// comes what the server's socket held back while nobody acknowledged. At the latest it opens so long after they were read.
+/// comes what the server's socket held back while nobody acknowledged. At the latest it opens so long after they were read. When the window
+/// is over the counters are read once all that belongs to it has come, and at the latest after as much time.
 const SETTLE_NS: u64 = 5_000_000;
 
 /// How often a session looks for a stall: well below any stall that is worth waiting for.
@@ -41,49 +41,62 @@ pub enum Poll {
 pub enum Progress {
     /// Poll on.
     Continue,
-    /// The window is over.
+    /// The window is over, and so is the wait for what belongs to it.
     Over,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Warmup,
-    Settling { from_ns: u64 },
+    Settling {
+        from_ns: u64,
+    },
     Window,
+    /// The window is over, and something that belongs to it has not come yet.
+    Awaiting,
 }
 
 /// One measurement under way, from the last upgraded connection on.
 ///
 /// The start of the usage interval is read between warm-up and window: it takes some 100 µs, in which data pile up. Their
-/// samples tell of the reading, not of the server, and so the window opens only when that backlog is gone.
+/// samples tell of the reading, not of the server, and so the window opens only when that backlog is gone. The end of that interval is
+/// read when nothing of the window can be delayed by it any more.
 #[derive(Debug)]
 pub struct Session {
     /// Takes what arrives.
     pub recorder: Recorder,
-    watch: Option<Watch>,
+    pub(crate) watch: Option<Watch>,
     /// What the process on the server's core notes.
-    server_gaps: Option<File>,
+    pub(crate) server_gaps: Option<File>,
     /// The kernel's clock before the window, where its timestamps are asked for.
-    clocks: Option<Offset>,
+    pub(crate) clocks: Option<Offset>,
     /// Where the samples go.
-    samples: Option<PathBuf>,
+    pub(crate) samples: Option<PathBuf>,
     usage: UsageSampler,
     phase: Phase,
     phase_ends_ns: u64,
     next_check_ns: u64,
     last_data_ns: u64,
-    opened_ns: u64,
+    /// Who was asked for something by then has brought something when the warm-up is over.
+    asked_by_ns: u64,
+    pub(crate) opened_ns: u64,
     window_ns: u64,
     stall_ns: u64,
-    connections: u32,
-    connect_ns: u64,
-    server_pid: Option<u32>,
-    memory_before: Option<Result<MemoryReading, MemoryError>>,
+    pub(crate) connections: u32,
+    pub(crate) connect_ns: u64,
+    /// Whether the job still has something to send that belongs to the window, or is owed something.
+    expects_more: bool,
+    /// What was used in the window, once that has been read.
+    window_usage: Option<WindowUsage>,
+    /// The gaps of the client's core in the window.
+    window_hiccups: Option<Hiccups>,
+    pub(crate) server_pid: Option<u32>,
+    pub(crate) memory_before: Option<Result<MemoryReading, MemoryError>>,
 }
 
 impl Session {
-    /// Starts the warm-up. Opening the connections took `connect_ns`.
-    pub fn begin(request: &Request, connect_ns: u64) -> Result<Session, Failure> {
+    /// Starts the warm-up over connections that took `connect_ns` to open; where they carry ticks, over `streams`.
+    pub fn begin(request: &Request, streams: Streams, connect_ns: u64) -> Result<Session, Failure> {
         let usage = UsageSampler::new(request).map_err(|error| failed_usage(Stage::Warmup, &error))?;
         let server_gaps = request
             .server_gaps
@@ -91,7 +104,7 @@ impl Session {
             .map(File::open)
             .transpose()
             .map_err(|cause| unreadable_gaps(Stage::Warmup, &cause))?;
-        let mut recorder = Recorder::new(Question::of(request));
+        let mut recorder = Recorder::new(Question::of(request), streams, request.connections);
         recorder.keep(Kept::of(request)?);
         let clocks = request.stages.then(Offset::read);
         let now_ns = monotonic_ns();
@@ -106,11 +119,15 @@ impl Session {
             phase_ends_ns: now_ns.saturating_add(request.warmup_ns),
             next_check_ns: now_ns,
             last_data_ns: now_ns,
+            asked_by_ns: now_ns.saturating_add(request.warmup_ns / 2),
             opened_ns: now_ns,
             window_ns: request.window_ns,
             stall_ns: request.stall_ns,
             connections: request.connections,
             connect_ns,
+            expects_more: false,
+            window_usage: None,
+            window_hiccups: None,
             server_pid: request.server_pid,
             memory_before: None,
         })
@@ -129,13 +146,26 @@ impl Session {
 
     /// The stage that a failure now belongs to.
     pub fn stage(&self) -> Stage {
-        if self.phase == Phase::Window { Stage::Measure } else { Stage::Warmup }
+        if matches!(self.phase, Phase::Window | Phase::Awaiting) { Stage::Measure } else { Stage::Warmup }
     }
 
     /// When the window opened and when it is to close; `None` before it.
     #[inline]
     pub fn window(&self) -> Option<Range<u64>> {
         (self.phase == Phase::Window).then_some(self.opened_ns..self.phase_ends_ns)
+    }
+
+    /// Whether the window is over, and only what belongs to it is still waited for.
+    #[inline]
+    pub fn is_awaiting(&self) -> bool {
+        self.phase == Phase::Awaiting
+    }
+
+    /// Tells whether the job itself still has something to send that belongs to the window, or knows of something that it is owed and
+    /// that the recorder does not.
+    #[inline]
+    pub fn expect_more(&mut self, expects_more: bool) {
+        self.expects_more = expects_more;
     }
 
     /// A failure now, for this reason.
@@ -182,14 +212,6 @@ impl Session {
         Ok(progress)
     }
 
-    /// Tells what a poll brought that ended at `now_ns`, when the window is over and what was sent in it is still awaited; returns for how
-    /// long nothing has come.
-    pub fn await_rest(&mut self, now_ns: u64, poll: Poll) -> u64 {
-        self.note_data(now_ns, poll);
-        self.end_poll(false, poll);
-        now_ns.saturating_sub(self.last_data_ns)
-    }
-
     /// Tells that nothing is owed at `now_ns`: silence is no stall then.
     #[inline]
     pub fn nothing_is_owed(&mut self, now_ns: u64) {
@@ -217,12 +239,17 @@ impl Session {
 
     #[cold]
     fn check(&mut self, now_ns: u64, poll: Poll) -> Result<Progress, Failure> {
-        self.check_stall(now_ns)?;
-        let stage = self.stage();
+        self.recorder.check_stamps()?;
+        match self.phase {
+            Phase::Warmup | Phase::Settling { .. } => self.check_stall(now_ns)?,
+            Phase::Window if now_ns < self.phase_ends_ns => self.check_stall(now_ns)?,
+            // What has not come then is lost, and no stall.
+            Phase::Window | Phase::Awaiting => return self.end_window(now_ns),
+        }
         match self.phase {
             Phase::Warmup if now_ns >= self.phase_ends_ns => {
                 self.recorder.pause();
-                self.usage.start().map_err(|error| failed_usage(stage, &error))?;
+                self.usage.start().map_err(|error| failed_usage(Stage::Warmup, &error))?;
                 let read_ns = monotonic_ns();
                 self.phase = Phase::Settling { from_ns: read_ns + (read_ns - now_ns) };
                 self.phase_ends_ns = read_ns + SETTLE_NS;
@@ -230,28 +257,67 @@ impl Session {
             Phase::Settling { from_ns }
                 if (poll != Poll::Something && now_ns >= from_ns) || now_ns >= self.phase_ends_ns =>
             {
-                self.watch.iter_mut().for_each(Watch::open);
-                self.phase = Phase::Window;
-                // The time is read anew: nothing that arrived before it is recorded.
-                self.opened_ns = monotonic_ns();
-                self.recorder.resume(self.opened_ns);
-                self.phase_ends_ns = self.opened_ns.saturating_add(self.window_ns);
-                self.usage.open(self.opened_ns);
+                self.open_window()?;
             }
-            Phase::Window if now_ns >= self.phase_ends_ns => return Ok(Progress::Over),
             Phase::Window => {
                 let idle = poll == Poll::Nothing;
-                self.usage.poll(now_ns, idle).map_err(|error| failed_usage(stage, &error))?;
+                self.usage.poll(now_ns, idle).map_err(|error| failed_usage(Stage::Measure, &error))?;
             }
-            Phase::Warmup | Phase::Settling { .. } => {}
+            Phase::Warmup | Phase::Settling { .. } | Phase::Awaiting => {}
         }
         self.next_check_ns = match self.phase {
             // Each poll may be the one that leaves nothing.
-            Phase::Settling { .. } => 0,
+            Phase::Settling { .. } | Phase::Awaiting => 0,
             Phase::Warmup => self.phase_ends_ns.min(now_ns + WATCH_NS),
             Phase::Window => self.phase_ends_ns.min(now_ns + WATCH_NS).min(self.usage.next_ns()),
         };
         Ok(Progress::Continue)
+    }
+
+    fn open_window(&mut self) -> Result<(), Failure> {
+        self.recorder.check_heard(self.asked_by_ns)?;
+        self.watch.iter_mut().for_each(Watch::open);
+        self.phase = Phase::Window;
+        // The time is read anew: nothing that arrived before it is recorded.
+        self.opened_ns = monotonic_ns();
+        self.phase_ends_ns = self.opened_ns.saturating_add(self.window_ns);
+        self.recorder.resume(self.opened_ns, self.phase_ends_ns);
+        self.usage.open(self.opened_ns);
+        Ok(())
+    }
+
+    /// The window is over: goes on until all has come that belongs to it, for at most as long as a stall takes.
+    fn end_window(&mut self, now_ns: u64) -> Result<Progress, Failure> {
+        if self.phase == Phase::Window {
+            self.phase = Phase::Awaiting;
+            self.next_check_ns = 0;
+            self.window_hiccups = self.watch.as_ref().map(Watch::seen);
+        }
+        let owes_nothing = self.recorder.question() == Question::Flood
+            || (!self.expects_more && self.recorder.is_nothing_owed());
+        if owes_nothing || now_ns >= self.phase_ends_ns.saturating_add(self.stall_ns) {
+            return Ok(Progress::Over);
+        }
+        if self.window_usage.is_none() && now_ns >= self.phase_ends_ns.saturating_add(SETTLE_NS) {
+            self.read_usage(now_ns)?;
+        }
+        Ok(Progress::Continue)
+    }
+
+    /// Reads the counters at the end of the window, where that has not been done.
+    pub(crate) fn read_usage(&mut self, now_ns: u64) -> Result<(), Failure> {
+        if self.window_usage.is_none() {
+            let since_ns = now_ns.saturating_sub(self.opened_ns).max(1);
+            let per_s = self.recorder.wire_messages() as f64 * 1e9 / since_ns as f64;
+            let used = self.usage.finish(per_s).map_err(|error| failed_usage(Stage::Measure, &error))?;
+            self.window_usage = Some(used);
+        }
+        Ok(())
+    }
+
+    /// What was used in the window, and the gaps of the client's core in it, once all is over.
+    pub(crate) fn take_window(&mut self) -> (Option<WindowUsage>, Option<Hiccups>) {
+        (self.window_usage.take(), self.window_hiccups.take())
     }
 
     fn check_stall(&self, now_ns: u64) -> Result<(), Failure> {
@@ -265,68 +331,6 @@ impl Session {
         };
         Err(self.failure(format!("no message for {:.1} s{state}", silent_ns as f64 / 1e9)))
     }
-
-    /// What was seen. `closed_ns` is the end of the last poll.
-    pub fn finish(self, closed_ns: u64) -> Result<Observation, Failure> {
-        let elapsed_ns = closed_ns.saturating_sub(self.opened_ns);
-        let Session { mut recorder, watch, server_gaps, usage, connections, connect_ns, opened_ns, .. } =
-            self;
-        let clocks = self.clocks.map(|before| ClockMap::between(before, Offset::read()));
-        let Session { server_pid, memory_before, .. } = self;
-        let received_per_s = recorder.received() as f64 * 1e9 / elapsed_ns.max(1) as f64;
-        let is_relay = recorder.question() == Question::Relay;
-        let usage = usage.finish(received_per_s).map_err(|error| failed_usage(Stage::Measure, &error))?;
-        let transit = watch.map(|watch| (recorder.cleaned(), watch.seen()));
-        let kept = recorder.take_kept();
-        let lag = match (&server_gaps, kept.lags()) {
-            (Some(file), Some(lags)) if connections == 1 => {
-                let gaps = Gaps::read(file, opened_ns, closed_ns)
-                    .map_err(|cause| unreadable_gaps(Stage::Audit, &cause))?;
-                Some(lag::cleaned(&lags, &gaps))
-            }
-            _ => None,
-        };
-        let server_rss_start_bytes = usage.server_rss_start_bytes;
-        let mut observation = recorder.finish(elapsed_ns, closed_ns)?;
-        if is_relay {
-            observation.relayed = Some(Relayed { server_rss_start_bytes, ..Relayed::default() });
-        }
-        if let Some(((cleaned, set_aside), hiccups)) = transit {
-            if observation.round_trip_ns.is_some() {
-                observation.round_trip_cleaned_ns = cleaned;
-            } else {
-                observation.delivery_cleaned_ns = cleaned;
-            }
-            observation.client_hiccups = Some(Hiccups { set_aside, ..hiccups });
-        }
-        if let Some((cleaned, hiccups)) = lag {
-            observation.lag_cleaned_ns = cleaned;
-            observation.server_hiccups = Some(hiccups);
-        }
-        if let Some(mut messages) = kept.into_messages()? {
-            observation.stages = clocks.map(|clocks| split(&mut messages, &clocks)).transpose()?;
-            if let Some(path) = &self.samples {
-                write_samples(path, &messages).map_err(|cause| unwritable(path, &cause))?;
-            }
-        }
-        observation.connect_ns = connect_ns;
-        observation.server_usage = usage.server;
-        observation.client_usage = usage.client;
-        observation.usage_samples = usage.samples;
-        if let (Some(before), Some(pid)) = (memory_before, server_pid) {
-            // After all counters: it takes milliseconds of a server that holds much.
-            match (before, read_memory(pid)) {
-                (Ok(before), Ok(after)) => {
-                    observation.server_memory_before = Some(before);
-                    observation.server_memory_after = Some(after);
-                }
-                (Err(error), _) | (_, Err(error)) => {
-                    observation.server_memory_missing = Some(error.to_string());
-                }
-            }
-        }
-        Ok(observation)
-    }
 }
 
 /// A flood is not watched: what it delays is in socket buffers, and its figure is the rate. Nor are connections that are opened in
@@ -337,26 +341,6 @@ fn watch(request: &Request, now_ns: u64) -> Option<Watch> {
         return None;
     }
     Some(Watch::new(threshold_ns, Preemption::by(request.server_pid), now_ns))
-}
-
-/// The stages of the messages, whose kernel times are put on the client's clock.
-fn split(messages: &mut [Sample], clocks: &ClockMap) -> Result<Stages, Failure> {
-    stages::map(messages, clocks);
-    let stages = stages::of(messages, clocks.bound_ns);
-    if stages.stamped == 0 {
-        let reason =
-            "no message of the window has a timestamp of the kernel: leave stages out on this system";
-        return Err(Failure::own(Stage::Audit, reason));
-    }
-    Ok(stages)
-}
-
-fn unwritable(path: &std::path::Path, cause: &std::io::Error) -> Failure {
-    Failure::own(Stage::Audit, format!("failed to write the samples to `{}`: {cause}", path.display()))
-}
-
-fn unreadable_gaps(stage: Stage, cause: &std::io::Error) -> Failure {
-    Failure::own(stage, format!("failed to read the gaps of the server's core: {cause}"))
 }
 
 /// The usage of a server that is gone cannot be read, and that is the server's doing.

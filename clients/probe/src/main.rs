@@ -2,7 +2,6 @@
 
 mod affinity;
 mod bare;
-mod capture;
 mod ceiling;
 mod cli;
 mod clocks;

@@ -37,7 +37,7 @@ pub(crate) fn run(request: &StreamRequest) -> anyhow::Result<()> {
 
 /// Reads until the last tick is there. What may come behind it, the server's close frame, is not counted.
 fn receive_ticks(connection: &mut Connection, client: SocketAddr, count: u64) -> anyhow::Result<Streamed> {
-    let Connection { socket, decoder, leftover, head_bytes } = connection;
+    let Connection { socket, decoder, leftover, head_bytes, .. } = connection;
     let mut inbox = Inbox::new(256 << 10);
     inbox.load(leftover);
     let mut seen = Streamed {

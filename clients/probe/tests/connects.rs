@@ -97,7 +97,7 @@ fn what_is_out_of_order_is_named() {
 fn one_that_waits_among_others_that_do_not_is_found() {
     let asked = Arc::new(AtomicU32::new(0));
     let server = serve(move |stream| {
-        if asked.fetch_add(1, Ordering::Relaxed) == 1 {
+        if asked.fetch_add(1, Ordering::Relaxed) == 40 {
             return until_closed(stream);
         }
         one_tick(stream, 0)

@@ -7,7 +7,6 @@ use std::net::{SocketAddr, TcpStream};
 
 use scripted::*;
 use tickbench_client_kit::monotonic_ns;
-use tickbench_protocol::Stamps;
 use tickbench_record::{Distribution, Job, Observation, Request, Wait};
 
 /// What is calibrated on most machines.
@@ -17,23 +16,27 @@ const THRESHOLD_NS: u64 = 4_000;
 fn watching(server: SocketAddr) -> Request {
     Request {
         wait: Wait::Spin,
-        rate_per_s: 5_000.0,
+        rate_per_s: RATE_PER_S,
         hiccup_ns: Some(THRESHOLD_NS),
         window_ns: 300_000_000,
         ..request(server)
     }
 }
 
-/// A tick each 200 µs, until the probe is gone; between its stamp and its writing it waits for as long as `stall_ns` says.
-fn ticks_that_stall(stream: &mut TcpStream, stall_ns: impl Fn(u64) -> u64) -> std::io::Result<()> {
-    for seq in 0.. {
-        spin_until(monotonic_ns() + 200_000);
-        let now_ns = monotonic_ns();
-        let frame = framed(&payload(&Stamps { seq, due_ns: now_ns, sent_ns: now_ns }, 0));
-        spin_until(now_ns + stall_ns(seq));
-        stream.write_all(&frame)?;
+const RATE_PER_S: f64 = 5_000.0;
+
+/// Ticks at this rate, until the probe is gone; between its stamp and its writing each waits for as long as `stall_ns` says.
+fn ticks_that_stall(
+    stream: &mut TcpStream,
+    rate_per_s: f64,
+    stall_ns: impl Fn(u64) -> u64,
+) -> std::io::Result<()> {
+    let mut paced = Paced::start(rate_per_s);
+    loop {
+        let stamps = paced.next();
+        spin_until(stamps.sent_ns + stall_ns(stamps.seq));
+        stream.write_all(&framed(&payload(&stamps, 0)))?;
     }
-    Ok(())
 }
 
 fn spin_until(ns: u64) {
@@ -57,9 +60,9 @@ fn check_sum(seen: &Observation) -> u64 {
 
 #[test]
 fn what_is_kept_of_a_server_that_stalls_is_whole() {
-    for stall_ns in [20_000, 100_000, 5_000_000] {
-        let server = serve(move |stream| ticks_that_stall(stream, |_| stall_ns));
-        let seen = completed(measure(&watching(server)));
+    for (stall_ns, rate_per_s) in [(20_000, RATE_PER_S), (100_000, RATE_PER_S), (5_000_000, 100.0)] {
+        let server = serve(move |stream| ticks_that_stall(stream, rate_per_s, |_| stall_ns));
+        let seen = completed(measure(&Request { rate_per_s, ..watching(server) }));
         check_sum(&seen);
         if let Some(cleaned) = seen.delivery_cleaned_ns {
             assert_eq!(at_least(stall_ns, &cleaned), cleaned.count);
@@ -72,10 +75,11 @@ fn a_stall_of_the_server_is_never_taken_for_a_hiccup() {
     // Any hiccup that a machine has in its usual minutes is below this threshold, and the stall is above it.
     let hiccup_ns = Some(1_000_000);
     let stall_ns = 5_000_000;
-    for stalls in [|_| true, |seq| seq % 10 == 9] {
-        let stall = move |seq| if stalls(seq) { stall_ns } else { 0 };
-        let server = serve(move |stream| ticks_that_stall(stream, stall));
-        let seen = completed(measure(&Request { hiccup_ns, ..watching(server) }));
+    // Each tick, and one in ten.
+    for (one_in, rate_per_s) in [(1, 100.0), (10, 1000.0)] {
+        let stall = move |seq: u64| if seq % one_in == one_in - 1 { stall_ns } else { 0 };
+        let server = serve(move |stream| ticks_that_stall(stream, rate_per_s, stall));
+        let seen = completed(measure(&Request { hiccup_ns, rate_per_s, ..watching(server) }));
         let set_aside = check_sum(&seen);
         let (raw, cleaned) = (seen.delivery_ns.unwrap(), seen.delivery_cleaned_ns.unwrap());
         let (all, kept) = (at_least(stall_ns, &raw), at_least(stall_ns, &cleaned));
@@ -85,8 +89,9 @@ fn a_stall_of_the_server_is_never_taken_for_a_hiccup() {
 
 #[test]
 fn with_hiccups_everywhere_samples_are_set_apart_and_with_none_nothing() {
-    let ticks = serve(|stream| ticks_that_stall(stream, |_| 0));
     for connections in [1, 2] {
+        let rate_per_s = RATE_PER_S / f64::from(connections);
+        let ticks = serve(move |stream| ticks_that_stall(stream, rate_per_s, |_| 0));
         let request = Request { connections, ..watching(ticks) };
         let seen = completed(measure(&Request { hiccup_ns: Some(1), ..request.clone() }));
         assert!(check_sum(&seen) > 0, "{:?}", seen.client_hiccups);
@@ -114,10 +119,10 @@ fn round_trips_are_cleaned_as_deliveries_are() {
 
 #[test]
 fn who_sleeps_and_who_floods_watches_nothing() {
-    let server = serve(|stream| ticks_from(stream, 0));
-    let watching = watching(server);
+    let paced = serve(|stream| ticks_that_stall(stream, RATE_PER_S, |_| 0));
+    let flood = serve(|stream| ticks_from(stream, 0));
     for request in
-        [Request { wait: Wait::Block, ..watching.clone() }, Request { rate_per_s: 0.0, ..watching }]
+        [Request { wait: Wait::Block, ..watching(paced) }, Request { rate_per_s: 0.0, ..watching(flood) }]
     {
         let seen = completed(measure(&request));
         assert_eq!((seen.client_hiccups, seen.delivery_cleaned_ns), (None, None));
@@ -136,31 +141,36 @@ mod on_cores {
 
     use super::*;
 
+    /// Twenty ticks take 20 ms, and the probe is stopped for 6 ms of them.
+    const STOPPED_RATE_PER_S: f64 = 1000.0;
+
     #[test]
     fn a_client_whose_core_is_taken_knows_it() {
         let Some([near, far]) = two_cores() else { return };
         // Stopped by a signal, the probe is away as it is where a hypervisor takes the core.
         static PROBE: OnceLock<Pid> = OnceLock::new();
         let server = serve(|stream| {
-            for seq in 0.. {
-                spin_until(monotonic_ns() + 200_000);
+            let mut paced = Paced::start(STOPPED_RATE_PER_S);
+            loop {
+                let mut stamps = paced.next();
                 // Until the probe is known there is nobody to stop; once it has ended, writing fails.
-                if let Some(&probe) = PROBE.get().filter(|_| seq % 20 == 19) {
+                if let Some(&probe) = PROBE.get().filter(|_| stamps.seq % 20 == 19) {
                     kill_process(probe, Signal::STOP).ok();
                     spin_until(monotonic_ns() + 3_000_000);
-                    let sent = stream.write_all(&tick(seq, 0));
+                    stamps.sent_ns = monotonic_ns();
+                    let sent = stream.write_all(&framed(&payload(&stamps, 0)));
                     spin_until(monotonic_ns() + 3_000_000);
                     kill_process(probe, Signal::CONT).ok();
                     sent?;
                 } else {
-                    stream.write_all(&tick(seq, 0))?;
+                    stream.write_all(&framed(&payload(&stamps, 0)))?;
                 }
             }
-            Ok(())
         });
         // Whoever else runs on the probe's core is not what it takes for the server.
         let mut elsewhere = on_core(far, || Command::new("cat").stdin(Stdio::piped()).spawn().unwrap());
-        let request = Request { server_pid: Some(elsewhere.id()), ..watching(server) };
+        let rate_per_s = STOPPED_RATE_PER_S;
+        let request = Request { server_pid: Some(elsewhere.id()), rate_per_s, ..watching(server) };
         let child = on_core(near, || probe().args(request.to_args()).stdout(Stdio::piped()).spawn().unwrap());
         PROBE.set(Pid::from_child(&child)).unwrap();
         let output = child.wait_with_output().unwrap();
@@ -240,7 +250,7 @@ mod on_cores {
     fn an_idle_process_notes_gaps_and_lag_is_cleaned_by_them() {
         let gaps = tempfile::NamedTempFile::new().unwrap();
         let mut spinning = idle(gaps.path(), "1000");
-        let server = serve(|stream| ticks_that_stall(stream, |_| 0));
+        let server = serve(|stream| ticks_that_stall(stream, RATE_PER_S, |_| 0));
         let request = Request { server_gaps: Some(gaps.path().into()), ..watching(server) };
         let reply = measure(&request);
         drop(spinning.stdin.take());
@@ -254,7 +264,7 @@ mod on_cores {
 
     #[test]
     fn without_gaps_to_read_a_measurement_fails_and_says_why() {
-        let server = serve(|stream| ticks_that_stall(stream, |_| 0));
+        let server = serve(|stream| ticks_that_stall(stream, RATE_PER_S, |_| 0));
         let nowhere = Request { server_gaps: Some("/nowhere/at/all".into()), ..watching(server) };
         let (_, reason) = broken(measure(&nowhere));
         assert!(reason.starts_with("failed to read the gaps of the server's core"), "{reason}");

@@ -28,9 +28,11 @@ fn a_flood_is_measured() {
 
 #[test]
 fn paced_ticks_have_three_figures() {
-    let server = serve(|stream| ticks_from(stream, 0));
-    let seen = completed(measure(&Request { rate_per_s: 1e6, ..request(server) }));
+    let server = serve(|stream| paced_ticks(stream, 2000.0, |_| ()));
+    let seen = completed(measure(&Request { rate_per_s: 2000.0, ..request(server) }));
     let count = |figure: Option<tickbench_record::Distribution>| figure.unwrap().count;
+    // A window of 150 ms, whose end is exact.
+    assert_eq!((seen.elapsed_ns, seen.sent, seen.received, seen.lost), (150_000_000, 300, 300, 0));
     assert_eq!(count(seen.lag_ns), seen.received);
     assert_eq!(count(seen.delivery_ns), seen.received);
     assert_eq!(count(seen.response_ns), seen.received);

@@ -64,19 +64,19 @@ fn pings_that_a_later_pong_makes_up_for_are_counted_as_lost() {
             pong(stream, &payload)?;
         }
     });
-    let seen = completed(measure(&pings(server)));
-    assert!(seen.received > 0 && seen.lost == seen.received && seen.sent == 2 * seen.received, "{seen:?}");
+    let seen = completed(measure(&Request { stall_ns: 1_000_000_000, ..pings(server) }));
+    let accounts = seen.accounts.unwrap();
+    // 600 a second over 150 ms; of each two on a connection the first is lost, but for those that an end of the window parts.
+    assert_eq!((seen.sent, seen.received + seen.lost, accounts.least_owed), (90, 90, 30));
+    assert!(seen.received.abs_diff(45) <= 3, "{seen:?}");
+    assert!(accounts.worst.received < accounts.worst.owed && accounts.lost_age_ns.is_some());
 }
 
 #[test]
-fn a_ping_without_an_answer_fails_the_execution() {
-    let server = serve(until_closed);
-    let silent = Request { window_ns: 60_000_000_000, stall_ns: 1_000_000_000, ..pings(server) };
-    let (_, reason) = failed(measure(&silent));
-    assert!(
-        reason.contains("has not answered a ping for") || reason.starts_with("no message for"),
-        "{reason}"
-    );
+fn pings_without_any_answer_fail_the_execution() {
+    let (stage, reason) = failed(measure(&pings(serve(until_closed))));
+    assert_eq!(stage, Stage::Warmup);
+    assert_eq!(reason, "3 of 3 connections have had no message by the end of the warm-up; the first is 0");
 }
 
 #[test]
@@ -84,12 +84,13 @@ fn one_silent_connection_among_others_is_named() {
     let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
     let server = serve(move |stream| {
         let silent = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
-        loop {
+        for nth in 0.. {
             let payload = read_ping(stream)?;
-            if !silent {
+            if !silent || nth < 3 {
                 pong(stream, &payload)?;
             }
         }
+        Ok(())
     });
     let patient = Request { window_ns: 60_000_000_000, stall_ns: 1_000_000_000, ..pings(server) };
     let (_, reason) = failed(measure(&patient));

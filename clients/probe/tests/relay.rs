@@ -14,10 +14,12 @@ use tickbench_protocol::Stamps;
 use tickbench_record::{ClosedWith, Disturbance, Disturbed, Encoding, Job, Request, Stage, Wait};
 
 /// What a relay sends to its `nth` subscriber for a published message, in place of that message.
-type Script = fn(nth: usize, payload: &[u8], opcode: Opcode) -> Vec<u8>;
+trait Script: Fn(usize, &[u8], Opcode) -> Vec<u8> + Copy + Send + 'static {}
+
+impl<S: Fn(usize, &[u8], Opcode) -> Vec<u8> + Copy + Send + 'static> Script for S {}
 
 /// A relay that says to each subscriber what `script` says.
-fn relay(script: Script) -> SocketAddr {
+fn relay(script: impl Script) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let subscribers: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
@@ -34,7 +36,7 @@ fn relay(script: Script) -> SocketAddr {
 fn converse(
     mut stream: TcpStream,
     subscribers: &Mutex<Vec<TcpStream>>,
-    script: Script,
+    script: impl Script,
 ) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -167,28 +169,54 @@ fn what_never_comes_any_more_is_lost_too() {
     let server =
         relay(
             |nth, payload, opcode| {
-                if nth == 1 && seq(payload) >= 40 { Vec::new() } else { honest(nth, payload, opcode) }
+                if nth == 1 && seq(payload) >= 300 { Vec::new() } else { honest(nth, payload, opcode) }
             },
         );
-    let seen = completed(measure(&Request { stall_ns: 2_000_000_000, ..three(server) }));
-    assert!(seen.lost > 0);
-    assert_eq!(seen.received + seen.lost, seen.sent);
+    // The window has messages 100 to 500, or somewhat later ones.
+    let seen =
+        completed(measure(&Request { stall_ns: 1_000_000_000, window_ns: 400_000_000, ..three(server) }));
+    let accounts = seen.accounts.unwrap();
+    assert_eq!((accounts.least_owed, seen.sent), (400, 1200));
+    assert_eq!(accounts.worst.owed, 400);
+    assert_eq!(seen.lost, 400 - accounts.worst.received, "the others got all");
+    assert!(seen.lost > 0 && seen.received + seen.lost == seen.sent);
+    assert!(accounts.awaited_ns >= 1_000_000_000 && accounts.lost_age_ns.unwrap() > accounts.awaited_ns);
 }
 
 #[test]
-fn what_comes_twice_breaks_the_counts() {
+fn a_subscriber_that_gets_nothing_fails_the_execution() {
+    let silent_from = |from: fn(u64) -> bool| {
+        move |nth: usize, payload: &[u8], opcode: Opcode| {
+            if nth == 1 && from(seq(payload)) { Vec::new() } else { honest(nth, payload, opcode) }
+        }
+    };
+    let (stage, reason) = failed(measure(&three(relay(silent_from(|_| true)))));
+    assert_eq!(stage, Stage::Warmup);
+    assert!(
+        reason.starts_with("1 of 3 connections have had no message by the end of the warm-up"),
+        "{reason}"
+    );
+    let early = Request { stall_ns: 1_000_000_000, ..three(relay(silent_from(|seq| seq >= 20))) };
+    let (stage, reason) = failed(measure(&early));
+    assert_eq!(stage, Stage::Audit);
+    assert!(reason.contains(" got none of the 100 messages that the window owed it"), "{reason}");
+}
+
+#[test]
+fn what_comes_twice_fails_the_audit() {
     let server = relay(|nth, payload, opcode| {
         let times = if nth == 2 && seq(payload).is_multiple_of(10) { 2 } else { 1 };
         honest(nth, payload, opcode).repeat(times)
     });
-    let seen = completed(measure(&three(server)));
-    assert!(seen.reordered > 0);
-    assert_ne!(seen.received + seen.lost, seen.sent, "the audit of a run sees it");
+    let (stage, reason) = failed(measure(&three(server)));
+    assert_eq!(stage, Stage::Audit);
+    assert!(reason.starts_with("the sequence is broken: ") && reason.ends_with("twice or out of order"));
 }
 
 #[test]
 fn what_a_relay_may_not_do_is_named() {
-    let table: [(Script, &str); 4] = [
+    type Wrong = fn(usize, &[u8], Opcode) -> Vec<u8>;
+    let table: [(Wrong, &str); 4] = [
         (
             |nth, payload, opcode| {
                 let mut payload = payload.to_vec();

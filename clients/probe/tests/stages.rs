@@ -12,18 +12,20 @@ use tickbench_record::{Band, Job, Observation, Request, Sample, Stage, Wait, rea
 /// A server that writes ticks by threes, so that many share a read.
 fn threes() -> SocketAddr {
     serve(|stream| {
-        for three in 0.. {
-            let frames: Vec<u8> = (3 * three..3 * three + 3).flat_map(|seq| tick(seq, 0)).collect();
+        let mut paced = Paced::start(RATE_PER_S);
+        loop {
+            let frames: Vec<u8> = (0..3).flat_map(|_| framed(&payload(&paced.next(), 0))).collect();
             stream.write_all(&frames)?;
         }
-        Ok(())
     })
 }
 
-/// A paced question, as far as the probe knows; with room for more than will come.
+const RATE_PER_S: f64 = 2e4;
+
+/// Paced ticks, split by stages.
 fn paced(server: SocketAddr) -> Request {
     let window_ns = 60_000_000;
-    Request { rate_per_s: 2e4, stages: true, wait: Wait::Spin, window_ns, ..request(server) }
+    Request { rate_per_s: RATE_PER_S, stages: true, wait: Wait::Spin, window_ns, ..request(server) }
 }
 
 /// The observation, and the rows behind it.
@@ -72,7 +74,7 @@ fn every_message_of_the_window_has_a_row() {
 
 #[test]
 fn samples_need_no_stages_and_tell_connections_apart() {
-    let server = serve(|stream| ticks_from(stream, 0));
+    let server = serve(|stream| paced_ticks(stream, RATE_PER_S / 3.0, |_| ()));
     let (seen, rows) = sampled(Request { stages: false, connections: 3, ..paced(server) });
     assert_eq!(seen.stages, None);
     assert_eq!(rows.len() as u64, seen.received);
@@ -95,7 +97,7 @@ fn samples_say_what_was_set_aside() {
 
 #[test]
 fn what_has_no_stages_or_samples_is_refused_with_the_reason() {
-    let server = serve(|stream| ticks_from(stream, 0));
+    let server = threes();
     let samples = Some("/nowhere/at/all.csv.gz".into());
     let plain = Request { stages: false, ..paced(server) };
     for (request, stage, words) in [

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
-use tickbench_client_kit::{Failure, Poll, Progress, Sequence, Session, monotonic_ns};
+use tickbench_client_kit::{Failure, Poll, Progress, Session, monotonic_ns};
 use tickbench_protocol::Stamps;
 use tickbench_record::{Encoding, Job, Request, Stage};
 use tokio::net::TcpStream;
@@ -13,62 +13,64 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 pub(crate) type Socket = WebSocketStream<TcpStream>;
 
-/// Connects and upgrades. TCP_NODELAY is on, as in the probe.
-pub(crate) async fn open(server: SocketAddr, target: &str) -> Result<Socket, Failure> {
+/// Connects and upgrades, and tells when it asked for that. TCP_NODELAY is on, as in the probe.
+pub(crate) async fn open(server: SocketAddr, target: &str) -> Result<(Socket, u64), Failure> {
     let failed = |reason: String| Failure::new(Stage::Connect, reason);
     let stream = TcpStream::connect(server).await.map_err(|cause| {
         Failure::of_call(Stage::Connect, format!("failed to connect to {server}: {cause}"), &cause)
     })?;
     stream.set_nodelay(true).map_err(|cause| failed(format!("failed to set TCP_NODELAY: {cause}")))?;
+    let asked_ns = monotonic_ns();
     let (socket, _) = client_async(format!("ws://{server}{target}"), stream)
         .await
         .map_err(|cause| failed(format!("failed to upgrade {target}: {cause}")))?;
-    Ok(socket)
+    Ok((socket, asked_ns))
 }
 
-/// Does the request's job on one connection until the session says that the window is over.
+/// Does the request's job on one connection until the session says that all is over.
 pub(crate) async fn run(
     index: usize,
     mut socket: Socket,
     request: &Request,
     session: &RefCell<Session>,
 ) -> Result<(), Failure> {
-    let mut sequence = Sequence::of(index);
     let payload = echo_message(request);
-    let mut sent_ns = 0;
     if request.job == Job::Echo {
-        sent_ns = monotonic_ns();
-        session.borrow_mut().recorder.begin(index, sent_ns);
+        session.borrow_mut().recorder.begin(index, monotonic_ns());
         send(&mut socket, &payload, session).await?;
     }
     loop {
         let Some(message) = next_message(&mut socket, session).await? else { continue };
         let now_ns = monotonic_ns();
-        {
+        let echoes_on = {
             let mut session = session.borrow_mut();
-            session.recorder.read();
+            session.recorder.read(now_ns);
             match request.job {
                 // `measure` has refused the jobs that are neither.
                 Job::Ticks | Job::Connect | Job::Ping => {
                     let bytes = message.len();
                     let stamps = stamps(&message).map_err(|reason| session.failure(reason))?;
-                    session.recorder.tick(&mut sequence, &stamps, bytes, now_ns);
+                    session.recorder.tick(index, &stamps, bytes, now_ns);
                 }
                 Job::Echo if message == payload => {
-                    session.recorder.round_trip(index, sent_ns, message.len(), now_ns)
+                    session.recorder.round_trip(index, message.len(), now_ns);
                 }
                 Job::Echo => return Err(session.failure("the echo differs from what was sent")),
                 Job::Relay => {
                     return Err(Failure::own(session.stage(), "only the probe publishes and subscribes"));
                 }
             }
+            let echoes_on = request.job == Job::Echo && session.recorder.is_before_end(now_ns);
+            if echoes_on {
+                // The time of receiving is the time of sending the next, as in the probe.
+                session.recorder.begin(index, now_ns);
+            }
             if session.advance(now_ns, Poll::Something)? == Progress::Over {
                 return Ok(());
             }
-        }
-        if request.job == Job::Echo {
-            // The time of receiving is the time of sending the next, as in the probe.
-            sent_ns = now_ns;
+            echoes_on
+        };
+        if echoes_on {
             send(&mut socket, &payload, session).await?;
         }
     }

@@ -2,9 +2,12 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tickbench_client_kit::{Failure, Poll, Session, monotonic_ns, read_memory, ticks_target};
+use tickbench_client_kit::{
+    Failure, Poll, Session, Streams, monotonic_ns, read_capture, read_memory, ticks_target,
+};
 use tickbench_record::{Job, Observation, Reply, Request, Stage};
 use tokio::task::{JoinSet, LocalSet};
 
@@ -26,13 +29,21 @@ async fn observe(request: Rc<Request>) -> Result<Observation, Failure> {
             return Err(Failure::own(Stage::Connect, reason));
         }
     };
+    let capture = request.feed.as_ref().map(|path| read_capture(path).map(Arc::new)).transpose();
+    let capture = capture.map_err(|cause| Failure::new(Stage::Connect, cause.to_string()))?;
     let memory = request.server_pid.map(read_memory);
     let started_ns = monotonic_ns();
-    let mut sockets = Vec::new();
+    let (mut sockets, mut asked) = (Vec::new(), Vec::new());
     for _ in 0..request.connections {
-        sockets.push(connection::open(request.server, &target).await?);
+        let (socket, asked_ns) = connection::open(request.server, &target).await?;
+        sockets.push(socket);
+        asked.push(asked_ns);
     }
-    let mut session = Session::begin(&request, monotonic_ns() - started_ns)?;
+    let streams = match request.job {
+        Job::Ticks => Streams::of(&request, capture.as_ref(), asked)?,
+        _ => Streams::none(),
+    };
+    let mut session = Session::begin(&request, streams, monotonic_ns() - started_ns)?;
     session.keep_memory(memory);
     let session = Rc::new(RefCell::new(session));
     let mut tasks = JoinSet::new();
@@ -41,7 +52,7 @@ async fn observe(request: Rc<Request>) -> Result<Observation, Failure> {
         tasks.spawn_local(async move { connection::run(index, socket, &request, &session).await });
     }
     tasks.spawn_local(watch(Rc::clone(&session)));
-    // The first task that ends, ends the measurement: the window is over for all of them, or one has failed.
+    // The first task that ends, ends the measurement: all is over for all of them, or one has failed.
     let ended = tasks.join_next().await.expect("there is a task a connection");
     let closed_ns = monotonic_ns();
     ended.expect("no task panics and none was aborted")?;

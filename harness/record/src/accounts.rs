@@ -1,9 +1,10 @@
 //! What a window owed and what became of it, from two independent sources: what was owed is told from the schedule, or from what the
 //! client itself sent; what came is counted on the wire, connection by connection.
 //!
-//! A message belongs to the window in which it was due (paced ticks), in which the client sent it (echo, ping, relay, connect) or in
-//! which it was received (a flood, which owes nothing and so has no accounts). After the window's end the client goes on receiving
-//! until all that belongs to it has come, up to the stall limit.
+//! A message belongs to the window in which it was due, where it has a schedule (paced ticks of a server, pings and published messages
+//! of the client); in which the client began it, in a closed loop (echo, connect); or in which it was received (a flood, which owes
+//! nothing and so has no accounts). After the window's end the client goes on receiving until all that belongs to it has come, up to the
+//! stall limit.
 
 use serde::{Deserialize, Serialize};
 

@@ -9,13 +9,14 @@ use thiserror::Error;
 
 use crate::Bucket;
 
-/// The largest value that is told apart from larger ones, in nanoseconds: 60 s.
-pub const HIGHEST_NS: u64 = 60_000_000_000;
+/// The largest value that is told apart from larger ones, in nanoseconds: one hour.
+pub const HIGHEST_NS: u64 = 3_600_000_000_000;
 
 /// Decimal digits that a recorded value keeps: an error of at most 0.1 %.
 pub const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// An empty histogram of nanoseconds, as every measurement uses it: 1 ns to [`HIGHEST_NS`], larger values saturate.
+/// An empty histogram of nanoseconds, as every measurement uses it: 1 ns to [`HIGHEST_NS`], larger values saturate and are
+/// counted in [`Distribution::beyond`].
 pub fn new_histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, HIGHEST_NS, SIGNIFICANT_DIGITS).expect("the bounds are valid")
 }
@@ -73,7 +74,7 @@ pub enum DistributionError {
 }
 
 impl Distribution {
-    /// The distribution of a histogram, or `None` where it is empty.
+    /// The distribution of a histogram, none of whose samples is beyond [`HIGHEST_NS`]; `None` where it is empty.
     pub fn of(histogram: &Histogram<u64>) -> Option<Distribution> {
         if histogram.is_empty() {
             return None;

@@ -57,7 +57,8 @@ pub struct Request {
     pub warmup_ns: u64,
     /// The length of the window.
     pub window_ns: u64,
-    /// Without a message for so long, the measurement has failed.
+    /// Without a message for so long, the measurement has failed; and for how long at most the client waits after the window for what
+    /// belongs to it.
     pub stall_ns: u64,
     /// The server's process, for its usage.
     pub server_pid: Option<u32>,

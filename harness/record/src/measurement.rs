@@ -102,27 +102,28 @@ impl fmt::Display for Stage {
 /// What a client saw in the measured window.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Observation {
-    /// Messages that the server sent, told from their sequence numbers; for echo and pings, messages that the client sent and whose
-    /// fate was known in the window; for connect, connections that ended in it.
+    /// Messages that belong to the window (see [`Accounts`]): told from the schedule or from what the client itself sent, never from
+    /// what came. For connect, the connections that were begun in it; for a flood, the messages that were received in it.
     pub sent: u64,
-    /// Messages received.
+    /// Of these, those that came, be it after the window's end.
     pub received: u64,
-    /// Messages missing in the sequence: `sent - received`; for pings, those that a pong to a later one made up for (RFC 6455,
-    /// section 5.5.3, allows it).
+    /// Those that had not come when the wait after the window ended: `sent - received`. Pings that a pong to a later one made up for
+    /// (RFC 6455, section 5.5.3, allows it) are among them.
     pub lost: u64,
-    /// Messages whose sequence number is below one seen before, repeats included.
+    /// Messages whose sequence number is below one seen before, repeats included. A client fails the execution for one.
     pub reordered: u64,
     /// Samples below zero: received before sent, or sent before due. In no histogram, never clamped.
     pub negative: u64,
     /// Messages whose payload was compared with what the seed says, outside the timed path; all were equal.
     pub checked: u64,
-    /// The length of the window.
+    /// The length of the window: as long as was asked for, and of a flood, to the end of the read that closed it.
     pub elapsed_ns: u64,
-    /// Received messages a second.
+    /// Messages that were received inside the window, whichever window they belong to, over its length: the rate on the wire. For
+    /// connect, connections that ended in it.
     pub messages_per_s: f64,
-    /// Received bytes of payload a second.
+    /// Bytes of their payloads over its length.
     pub bytes_per_s: f64,
-    /// Reads that brought data: messages over reads tells how far the server coalesces.
+    /// Reads inside the window that brought data: the messages received inside it, over these, tell how far the server coalesces.
     pub reads: u64,
     /// From the first connect call until all connections were upgraded.
     pub connect_ns: u64,
@@ -249,7 +250,7 @@ pub struct Usage {
     pub cpu_system_ns: u64,
     /// CPU time over the interval: 1 is one core.
     pub cpu_share: f64,
-    /// CPU time for each message of the window: share over rate, in nanoseconds.
+    /// CPU time for each message: the share over the rate at which messages came until the counters were read, in nanoseconds.
     pub cpu_ns_per_message: f64,
     /// Resident memory at the end.
     pub rss_bytes: u64,

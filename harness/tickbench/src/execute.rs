@@ -19,8 +19,9 @@ use crate::preflight::Stops;
 use crate::process::{Process, describe, wait};
 use crate::system;
 
-/// What a client may take beyond warm-up, window and stall: to start, to compute its reply, to end.
-const SLACK: Duration = Duration::from_secs(2);
+/// What a client may take beyond warm-up, window and the wait for what is late, which takes as long as a stall at most: to start, to
+/// open its connections, which it spreads over 2 s at most, to compute its reply, to end.
+const SLACK: Duration = Duration::from_secs(4);
 
 /// What it may take for each connection beyond that.
 const SLACK_PER_CONNECTION: Duration = Duration::from_millis(2);

@@ -451,6 +451,12 @@ fn nothing_of_a_record_is_left_out() {
     let memory = Some(tickbench_record::MemoryReading::default());
     (seen.server_memory_before, seen.server_memory_after) = (memory, memory);
     seen.server_memory_missing = Some("another reason".into());
+    seen.accounts = Some(tickbench_record::Accounts {
+        lost_age_ns: Some(1),
+        start_after_upgrade_ns: Some(1),
+        ..Default::default()
+    });
+    seen.lag_ns.as_mut().unwrap().beyond = 1;
     let study = Study::from_toml(STUDY).unwrap();
     let columns = dictionary();
     let band = Some(tickbench_record::Band::default());

@@ -33,4 +33,6 @@ pub(crate) struct Connection {
     pub(crate) leftover: Vec<u8>,
     /// Bytes of the answer that upgraded it.
     pub(crate) head_bytes: usize,
+    /// When the client began to send the request that upgraded it.
+    pub(crate) asked_ns: u64,
 }

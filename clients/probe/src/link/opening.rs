@@ -51,7 +51,8 @@ impl Spacing {
 struct Opening {
     socket: OwnedFd,
     upgrade: Upgrade,
-    sent: bool,
+    /// When the request was sent, where it has been.
+    asked_ns: Option<u64>,
     answer: Vec<u8>,
 }
 
@@ -138,7 +139,7 @@ impl Openings<'_> {
         let socket = socket::begin_connect(self.server, self.sources.address(self.begun))?;
         self.poller.add(&socket, self.begun, Interest::Write)?;
         let upgrade = Upgrade::new(self.server, self.target)?;
-        self.pending[self.begun] = Some(Opening { socket, upgrade, sent: false, answer: Vec::new() });
+        self.pending[self.begun] = Some(Opening { socket, upgrade, asked_ns: None, answer: Vec::new() });
         self.begun += 1;
         Ok(())
     }
@@ -146,22 +147,22 @@ impl Openings<'_> {
     /// The socket `index` is ready for its next step.
     fn advance(&mut self, index: usize) -> Result<(), Failure> {
         let Some(mut opening) = self.pending[index].take() else { return Ok(()) };
-        if !opening.sent {
+        let Some(asked_ns) = opening.asked_ns else {
             socket::connect_error(&opening.socket).map_err(|cause| self.cannot_connect(&cause))?;
             let poller = &mut self.poller;
+            opening.asked_ns = Some(monotonic_ns());
             let sent = socket::send_all(&opening.socket, &opening.upgrade.request)
                 .and_then(|()| poller.change(&opening.socket, index, Interest::Read));
             sent.map_err(|cause| self.refused(index, &format!("failed to send the request: {cause}")))?;
-            opening.sent = true;
             self.pending[index] = Some(opening);
             return Ok(());
-        }
+        };
         let ended = opening.read().map_err(|cause| self.refused(index, &cause.to_string()))?;
         match opening.upgrade.read_answer(&opening.answer, ended) {
             Answer::Incomplete => self.pending[index] = Some(opening),
             Answer::Refused(reason) => return Err(self.refused(index, &reason)),
             Answer::Upgraded(head_bytes) => {
-                let connection = self.upgraded(index, opening, head_bytes);
+                let connection = self.upgraded(index, opening, head_bytes, asked_ns);
                 self.opened[index] =
                     Some(connection.map_err(|cause| self.refused(index, &cause.to_string()))?);
                 self.done += 1;
@@ -170,12 +171,18 @@ impl Openings<'_> {
         Ok(())
     }
 
-    fn upgraded(&mut self, index: usize, opening: Opening, head_bytes: usize) -> io::Result<Connection> {
+    fn upgraded(
+        &mut self,
+        index: usize,
+        opening: Opening,
+        head_bytes: usize,
+        asked_ns: u64,
+    ) -> io::Result<Connection> {
         let Opening { socket, answer, .. } = opening;
         self.poller.remove(&socket, index)?;
         socket::set_blocking(&socket, READ_TIMEOUT, Duration::from_nanos(self.stall_ns))?;
         let leftover = answer[head_bytes..].to_vec();
-        Ok(Connection { socket, decoder: Decoder::new(MAX_MESSAGE_BYTES), leftover, head_bytes })
+        Ok(Connection { socket, decoder: Decoder::new(MAX_MESSAGE_BYTES), leftover, head_bytes, asked_ns })
     }
 
     fn cannot_connect(&self, cause: &io::Error) -> Failure {

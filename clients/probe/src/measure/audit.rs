@@ -1,10 +1,10 @@
 //! Whether a stream carries what its seed says. Messages are kept before the window and compared after it.
 
+use std::sync::Arc;
+
 use tickbench_client_kit::Failure;
 use tickbench_protocol::{Capture, Payload, Stamps, Tape, encode_binary, encode_json};
 use tickbench_record::{Encoding, Request, Stage};
-
-use crate::capture::read_capture;
 
 /// Messages that are kept.
 const MOST_MESSAGES: usize = 256;
@@ -23,24 +23,19 @@ pub(crate) struct Audit {
 
 enum Feed {
     Tape(Tape),
-    Capture(Capture),
+    Capture(Arc<Capture>),
 }
 
 impl Audit {
-    pub(crate) fn new(request: &Request) -> Result<Audit, Failure> {
-        let feed = match &request.feed {
-            Some(path) => Feed::Capture(
-                read_capture(path).map_err(|error| Failure::own(Stage::Audit, format!("{error:#}")))?,
-            ),
-            None => Feed::Tape(Tape::generate(request.seed)),
-        };
-        Ok(Audit {
-            feed,
+    /// Of the stream that `request` asks for; `capture` is its feed, where it has one.
+    pub(crate) fn new(request: &Request, capture: Option<Arc<Capture>>) -> Audit {
+        Audit {
+            feed: capture.map_or_else(|| Feed::Tape(Tape::generate(request.seed)), Feed::Capture),
             encoding: request.encoding,
             size_bytes: request.size_bytes as usize,
             kept: Vec::with_capacity(MOST_MESSAGES),
             kept_bytes: 0,
-        })
+        }
     }
 
     /// Keeps a copy, while there is room.

@@ -39,7 +39,9 @@ pub(crate) struct Connects {
     poller: Poller,
     sleep_ns: u32,
     stall_ns: u64,
-    turns: Vec<Turn>,
+    /// One for each connection; `None` where the window is over and no other is begun.
+    turns: Vec<Option<Turn>>,
+    connections: usize,
     space: Vec<u8>,
     audit: Audit,
     next_watch_ns: u64,
@@ -49,8 +51,6 @@ pub(crate) struct Connects {
 struct Turn {
     socket: OwnedFd,
     upgrade: Upgrade,
-    /// When the turn began: the last one over this connection had ended.
-    begun_ns: u64,
     /// When it called to connect.
     called_ns: u64,
     step: Step,
@@ -73,7 +73,7 @@ enum Step {
 }
 
 impl Connects {
-    pub(crate) fn new(request: &Request) -> Result<Connects, Failure> {
+    pub(crate) fn new(request: &Request, audit: Audit) -> Result<Connects, Failure> {
         let failed = |reason: String| Failure::own(Stage::Connect, reason);
         raise_open_files(request.connections).map_err(failed)?;
         let key = random_bytes().map_err(|cause| failed(format!("failed to draw a mask: {cause}")))?;
@@ -88,9 +88,10 @@ impl Connects {
             poller: Poller::new().map_err(|cause| failed(format!("failed to create a poll: {cause}")))?,
             sleep_ns: if request.wait == Wait::Spin { 0 } else { SLEEP_NS },
             stall_ns: request.stall_ns,
-            turns: Vec::with_capacity(request.connections as usize),
+            turns: Vec::new(),
+            connections: request.connections as usize,
             space: vec![0; READ_BYTES],
-            audit: Audit::new(request)?,
+            audit,
             next_watch_ns: 0,
         })
     }
@@ -101,17 +102,16 @@ impl Connects {
 
     /// Begins the first turn of each connection.
     fn begin_all(&mut self, session: &mut Session) -> Result<(), Failure> {
-        while self.turns.len() < self.turns.capacity() {
-            let (index, now_ns) = (self.turns.len(), monotonic_ns());
-            session.recorder.begin(index, now_ns);
-            let turn = self.begin(index, now_ns).map_err(|cause| self.cannot_connect(&cause, session))?;
-            self.turns.push(turn);
+        for index in 0..self.connections {
+            session.recorder.begin(index, monotonic_ns());
+            let turn = self.begin(index).map_err(|cause| self.cannot_connect(&cause, session))?;
+            self.turns.push(Some(turn));
         }
         Ok(())
     }
 
     /// Connects anew. Over loopback the connection is often there at once, and so is room for the request.
-    fn begin(&mut self, index: usize, begun_ns: u64) -> io::Result<Turn> {
+    fn begin(&mut self, index: usize) -> io::Result<Turn> {
         let upgrade = Upgrade::new(self.server, &self.target)?;
         let called_ns = monotonic_ns();
         let socket = self.source.connect()?;
@@ -125,7 +125,7 @@ impl Connects {
         };
         self.poller.add(&socket, index, interest)?;
         let decoder = Decoder::new(MAX_MESSAGE_BYTES);
-        Ok(Turn { socket, upgrade, begun_ns, called_ns, step, decoder, unread: Vec::new() })
+        Ok(Turn { socket, upgrade, called_ns, step, decoder, unread: Vec::new() })
     }
 
     /// Takes every connection that is ready one step further.
@@ -145,7 +145,7 @@ impl Connects {
     }
 
     fn advance(&mut self, index: usize, session: &mut Session) -> Result<(), Failure> {
-        let turn = &mut self.turns[index];
+        let Some(turn) = &mut self.turns[index] else { return Ok(()) };
         if turn.step == Step::Connecting {
             let connected = connect_error(&turn.socket).and_then(|()| {
                 send_all(&turn.socket, &turn.upgrade.request)?;
@@ -160,7 +160,7 @@ impl Connects {
             Ok(None) => return Ok(()),
             Ok(Some(count)) => {
                 turn.unread.extend_from_slice(&self.space[..count]);
-                session.recorder.read();
+                session.recorder.read(now_ns);
                 count == 0
             }
             Err(cause) => return Err(self.broke(index, &cause.to_string(), session)),
@@ -183,7 +183,7 @@ impl Connects {
         session: &mut Session,
     ) -> Result<bool, Failure> {
         let Connects { turns, target, expected, close, audit, .. } = self;
-        let turn = &mut turns[index];
+        let Some(turn) = &mut turns[index] else { return Ok(false) };
         if turn.step == Step::Upgrading {
             match turn.upgrade.read_answer(&turn.unread, ended) {
                 Answer::Incomplete => return Ok(false),
@@ -193,7 +193,7 @@ impl Connects {
                 Answer::Upgraded(head_bytes) => {
                     turn.unread.drain(..head_bytes);
                     turn.step = Step::Used;
-                    session.recorder.handshake(now_ns - turn.called_ns);
+                    session.recorder.handshake(index, now_ns - turn.called_ns);
                 }
             }
         }
@@ -205,7 +205,7 @@ impl Connects {
                 Ok(Some(Event::Message { kind, payload })) if turn.step == Step::Used => {
                     let stamps =
                         first_stamps(kind, *expected, &payload).map_err(|what| session.failure(what))?;
-                    session.recorder.first_tick(payload.len(), now_ns - turn.called_ns);
+                    session.recorder.first_tick(index, &stamps, payload.len(), turn.called_ns, now_ns);
                     if session.is_warming_up() {
                         audit.keep(&stamps, &payload);
                     }
@@ -226,23 +226,29 @@ impl Connects {
         Ok(false)
     }
 
-    /// The connection has ended in good order: the next one begins.
+    /// The connection has ended in good order: the next one begins, unless the window is over.
     fn turn_over(&mut self, index: usize, now_ns: u64, session: &mut Session) -> Result<(), Failure> {
-        let ended = &self.turns[index];
-        session.recorder.connection(index, ended.begun_ns, now_ns);
-        let next = self.poller.remove(&ended.socket, index).and_then(|()| self.begin(index, now_ns));
-        self.turns[index] = next.map_err(|cause| self.cannot_connect(&cause, session))?;
+        let Some(ended) = self.turns[index].take() else { return Ok(()) };
+        session.recorder.connection(index, now_ns);
+        let removed = self.poller.remove(&ended.socket, index);
+        removed.map_err(|cause| session.failure(format!("failed to leave a connection: {cause}")))?;
+        if session.recorder.is_before_end(now_ns) {
+            session.recorder.begin(index, now_ns);
+            let next = self.begin(index).map_err(|cause| self.cannot_connect(&cause, session))?;
+            self.turns[index] = Some(next);
+        }
         Ok(())
     }
 
+    /// Looks for a connection that has waited too long. When the window is over, such a one is lost.
     fn watch(&self, now_ns: u64, session: &Session) -> Result<(), Failure> {
-        let waits = |turn: &&Turn| now_ns.saturating_sub(turn.begun_ns) > self.stall_ns;
-        match self.turns.iter().find(waits) {
+        let waits = |turn: &&Turn| now_ns.saturating_sub(turn.called_ns) > self.stall_ns;
+        match self.turns.iter().flatten().find(waits).filter(|_| !session.is_awaiting()) {
             None => Ok(()),
             Some(turn) => Err(session.failure(format!(
                 "a connection has waited for {} for {:.1} s",
                 turn.step.awaited(),
-                (now_ns - turn.begun_ns) as f64 / 1e9
+                (now_ns - turn.called_ns) as f64 / 1e9
             ))),
         }
     }
@@ -254,7 +260,7 @@ impl Connects {
 
     #[cold]
     fn broke(&self, index: usize, what: &str, session: &Session) -> Failure {
-        let awaited = self.turns[index].step.awaited();
+        let awaited = self.turns[index].as_ref().map_or("nothing", |turn| turn.step.awaited());
         session.failure(format!("a connection broke while it waited for {awaited}: {what}"))
     }
 }
@@ -292,11 +298,13 @@ fn first_tick_target(request: &Request) -> String {
     ticks_target(&Request { rate_per_s, arrival: Arrival::Constant, ..request.clone() })
 }
 
-/// Opens and closes connections until the window is over.
+/// Opens and closes connections until the window is over, and those that were begun in it have ended or are lost.
 pub(crate) fn run(mut session: Session, connects: &mut Connects) -> Result<Observation, Failure> {
     connects.begin_all(&mut session)?;
-    let observation = poll(session, |session| connects.poll(session))?;
-    let sockets = connects.turns.drain(..).filter(|turn| matches!(turn.step, Step::Used | Step::Closing));
+    let (session, closed_ns) = poll(session, |session| connects.poll(session))?;
+    let observation = session.finish(closed_ns)?;
+    let turns = connects.turns.drain(..).flatten();
+    let sockets = turns.filter(|turn| matches!(turn.step, Step::Used | Step::Closing));
     farewell::close(&sockets.map(|turn| turn.socket).collect::<Vec<_>>());
     Ok(observation)
 }

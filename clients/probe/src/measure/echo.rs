@@ -17,9 +17,6 @@ pub(crate) struct Echo {
     frame: Vec<u8>,
 }
 
-/// When the message that is under way was sent.
-pub(crate) struct SentAt(u64);
-
 impl Echo {
     pub(crate) fn new(request: &Request) -> Result<Echo, Failure> {
         let (kind, opcode, symbols) = match request.encoding {
@@ -37,21 +34,21 @@ impl Echo {
 }
 
 impl Handler for Echo {
-    type State = SentAt;
+    type State = ();
 
-    fn start(&mut self, index: usize, socket: &OwnedFd, session: &mut Session) -> Result<SentAt, Failure> {
+    fn start(&mut self, index: usize, socket: &OwnedFd, session: &mut Session) -> Result<(), Failure> {
         let sent_ns = monotonic_ns();
         socket::send_all(socket, &self.frame)
             .map_err(|cause| Failure::new(Stage::Warmup, cannot_send(index, &cause)))?;
         session.recorder.begin(index, sent_ns);
-        Ok(SentAt(sent_ns))
+        Ok(())
     }
 
-    /// The time of receiving is the time of sending the next: one reading of the clock a round.
+    /// The time of receiving is the time of sending the next: one reading of the clock a round. When the window is over, there is no next.
     #[inline(always)]
     fn message(
         &mut self,
-        from: From<'_, SentAt>,
+        from: From<'_, ()>,
         kind: Kind,
         payload: &[u8],
         now_ns: u64,
@@ -60,8 +57,11 @@ impl Handler for Echo {
         if kind != self.kind || payload != self.payload {
             return Err(changed(from.index, payload.len(), self.payload.len()));
         }
-        session.recorder.round_trip(from.index, from.state.0, payload.len(), now_ns);
-        from.state.0 = now_ns;
+        session.recorder.round_trip(from.index, payload.len(), now_ns);
+        if !session.recorder.is_before_end(now_ns) {
+            return Ok(());
+        }
+        session.recorder.begin(from.index, now_ns);
         match socket::send_all(from.socket, &self.frame) {
             Ok(()) => Ok(()),
             Err(cause) => Err(session.failure(cannot_send(from.index, &cause))),

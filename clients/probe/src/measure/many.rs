@@ -144,11 +144,6 @@ impl<S> Many<S> {
         }
     }
 
-    /// What the handler keeps for each connection.
-    pub(crate) fn states(&self) -> impl Iterator<Item = &S> {
-        self.links.iter().map(|link| &link.state)
-    }
-
     pub(crate) fn into_sockets(self) -> Vec<OwnedFd> {
         self.links.into_iter().map(|link| link.socket).collect()
     }
@@ -178,7 +173,7 @@ impl<S> Link<S> {
             Err(cause) => return Err(unreadable(index, &cause, session)),
         };
         inbox.add(count);
-        session.recorder.read();
+        session.recorder.read(now_ns);
         let from = From { index, socket: &self.socket, state: &mut self.state };
         let left = take_messages(from, &mut self.decoder, inbox.unread(), now_ns, session, handler)?;
         inbox.keep_last(left);

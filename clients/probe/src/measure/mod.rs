@@ -15,8 +15,15 @@ mod ticks;
 
 pub(crate) use audit::difference;
 
-use tickbench_client_kit::{Failure, Poll, Progress, Session, monotonic_ns, read_memory, ticks_target};
-use tickbench_record::{Arrival, Job, Observation, Reply, Request, Stage};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tickbench_client_kit::{
+    Failure, MemoryError, Poll, Progress, Session, Streams, monotonic_ns, read_capture, read_memory,
+    ticks_target,
+};
+use tickbench_protocol::Capture;
+use tickbench_record::{Arrival, Job, MemoryReading, Observation, Reply, Request, Stage};
 
 use crate::link::{self, Connection, Spacing, stamped};
 use audit::Audit;
@@ -41,16 +48,20 @@ fn measured(request: &Request) -> Result<Observation, Failure> {
     check_stages(request)?;
     match request.job {
         Job::Ticks => {
-            let audit = Audit::new(request)?;
-            let (session, connections) = connect(request, &ticks_target(request), spacing(request))?;
-            let mut ticks = Ticks::new(request.encoding, audit);
+            let capture = capture(request)?;
+            let opened = Opened::open(request, &ticks_target(request), spacing(request))?;
+            let asked_ns = opened.connections.iter().map(|connection| connection.asked_ns);
+            let streams = Streams::of(request, capture.as_ref(), asked_ns)?;
+            let mut ticks = Ticks::new(request.encoding, Audit::new(request, capture));
+            let (session, connections) = opened.begin(request, streams)?;
             let mut observation = run(request, session, connections, &mut ticks)?;
             observation.checked = ticks.into_audit().check()?;
             Ok(observation)
         }
         Job::Echo => {
             let mut echo = Echo::new(request)?;
-            let (session, connections) = connect(request, "/echo", Spacing::None)?;
+            let opened = Opened::open(request, "/echo", Spacing::None)?;
+            let (session, connections) = opened.begin(request, Streams::none())?;
             let mut observation = run(request, session, connections, &mut echo)?;
             // Every message that came back was compared with what was sent.
             observation.checked = observation.received;
@@ -58,7 +69,8 @@ fn measured(request: &Request) -> Result<Observation, Failure> {
         }
         Job::Ping => {
             let mut pings = Pings::new(request)?;
-            let (session, connections) = connect(request, "/echo", Spacing::None)?;
+            let opened = Opened::open(request, "/echo", Spacing::None)?;
+            let (session, connections) = opened.begin(request, Streams::none())?;
             let mut observation = ping::run(request, session, connections, &mut pings)?;
             // Every pong was compared with its ping.
             observation.checked = observation.received;
@@ -66,9 +78,9 @@ fn measured(request: &Request) -> Result<Observation, Failure> {
         }
         Job::Connect => {
             let memory = request.server_pid.map(read_memory);
-            let mut session = Session::begin(request, 0)?;
+            let mut connects = Connects::new(request, Audit::new(request, capture(request)?))?;
+            let mut session = Session::begin(request, Streams::none(), 0)?;
             session.keep_memory(memory);
-            let mut connects = Connects::new(request)?;
             let mut observation = connect::run(session, &mut connects)?;
             observation.checked = connects.into_audit().check()?;
             Ok(observation)
@@ -97,13 +109,34 @@ fn spacing(request: &Request) -> Spacing {
     }
 }
 
-fn connect(request: &Request, target: &str, spacing: Spacing) -> Result<(Session, Vec<Connection>), Failure> {
-    let memory = request.server_pid.map(read_memory);
-    let started_ns = monotonic_ns();
-    let connections = link::open(request.server, target, request.connections, spacing, request.stall_ns)?;
-    let mut session = Session::begin(request, monotonic_ns() - started_ns)?;
-    session.keep_memory(memory);
-    Ok((session, connections))
+/// The capture that the server is asked to replay, where it is.
+fn capture(request: &Request) -> Result<Option<Arc<Capture>>, Failure> {
+    let read = |path: &PathBuf| read_capture(path).map(Arc::new);
+    let capture = request.feed.as_ref().map(read).transpose();
+    capture.map_err(|cause| Failure::own(Stage::Connect, cause.to_string()))
+}
+
+/// All connections of a measurement, upgraded.
+struct Opened {
+    connections: Vec<Connection>,
+    took_ns: u64,
+    memory_before: Option<Result<MemoryReading, MemoryError>>,
+}
+
+impl Opened {
+    fn open(request: &Request, target: &str, spacing: Spacing) -> Result<Opened, Failure> {
+        let memory_before = request.server_pid.map(read_memory);
+        let started_ns = monotonic_ns();
+        let connections = link::open(request.server, target, request.connections, spacing, request.stall_ns)?;
+        Ok(Opened { connections, took_ns: monotonic_ns() - started_ns, memory_before })
+    }
+
+    /// Starts the warm-up.
+    fn begin(self, request: &Request, streams: Streams) -> Result<(Session, Vec<Connection>), Failure> {
+        let mut session = Session::begin(request, streams, self.took_ns)?;
+        session.keep_memory(self.memory_before);
+        Ok((session, self.connections))
+    }
 }
 
 /// Reads one connection straight from its socket, several through a poll.
@@ -127,7 +160,8 @@ fn run<H: Handler>(
         last => {
             connections.extend(last);
             let mut many = Many::new(connections, request.wait, &mut session, handler)?;
-            let observation = poll(session, |session| many.poll(session, handler))?;
+            let (session, closed_ns) = poll(session, |session| many.poll(session, handler))?;
+            let observation = session.finish(closed_ns)?;
             farewell::close(&many.into_sockets());
             Ok(observation)
         }
@@ -141,21 +175,23 @@ fn run_single<H: Handler, R: Reading>(
     handler: &mut H,
 ) -> Result<Observation, Failure> {
     let mut single = Single::<_, R>::new(only, request.wait, &mut session, handler)?;
-    let observation = poll(session, |session| single.poll(session, handler))?;
+    let (session, closed_ns) = poll(session, |session| single.poll(session, handler))?;
+    let observation = session.finish(closed_ns)?;
     farewell::close(std::slice::from_ref(single.socket()));
     Ok(observation)
 }
 
-/// Polls until the window is over. A poll returns what it brought and when it ended.
+/// Polls until the window is over, and all that belongs to it is there or lost; tells when that was. A poll returns what it brought and
+/// when it ended.
 #[inline(always)]
 fn poll(
     mut session: Session,
     mut poll: impl FnMut(&mut Session) -> Result<(Poll, u64), Failure>,
-) -> Result<Observation, Failure> {
+) -> Result<(Session, u64), Failure> {
     loop {
         let (brought, now_ns) = poll(&mut session)?;
         if session.advance(now_ns, brought)? == Progress::Over {
-            return session.finish(now_ns);
+            return Ok((session, now_ns));
         }
     }
 }

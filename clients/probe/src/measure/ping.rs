@@ -74,29 +74,34 @@ impl Pings {
         self.started_ns + (serial as f64 * self.period_ns) as u64
     }
 
-    /// Sends what is due, and looks for a ping that has waited too long.
+    /// Sends what is due before the window's end, and looks for a ping that has waited too long.
     fn send_due(&mut self, many: &mut Many<()>, session: &mut Session) -> Result<(), Failure> {
         let mut now_ns = monotonic_ns();
         let mut any = false;
         for _ in 0..AT_ONCE {
-            if self.due_ns(self.sent) > now_ns {
+            let due_ns = self.due_ns(self.sent);
+            if due_ns > now_ns || !session.recorder.is_before_end(due_ns) {
                 break;
             }
             now_ns = self.send(many, session)?;
             any = true;
         }
-        if let Some(oldest) = self.under_way.front().filter(|oldest| now_ns - oldest.sent_ns > self.stall_ns)
-        {
+        let next_ns = self.due_ns(self.sent);
+        let is_more_due = session.recorder.is_before_end(next_ns);
+        session.expect_more(is_more_due);
+        let waits = |oldest: &&Ping| now_ns - oldest.sent_ns > self.stall_ns;
+        // When the window is over, what has not come is lost.
+        if let Some(oldest) = self.under_way.front().filter(waits).filter(|_| !session.is_awaiting()) {
             return Err(self.unanswered(now_ns - oldest.sent_ns, session));
         }
-        many.sleep_at_most(self.due_ns(self.sent).saturating_sub(now_ns));
+        many.sleep_at_most(if is_more_due { next_ns.saturating_sub(now_ns) } else { u64::MAX });
         if any {
             session.own_work_ended();
         }
         Ok(())
     }
 
-    fn send(&mut self, many: &Many<()>, session: &Session) -> Result<u64, Failure> {
+    fn send(&mut self, many: &Many<()>, session: &mut Session) -> Result<u64, Failure> {
         let serial = self.sent;
         let index = (serial % self.connections) as usize;
         let ping = Ping { due_ns: self.due_ns(serial), sent_ns: monotonic_ns(), is_settled: false };
@@ -106,6 +111,7 @@ impl Pings {
         socket::send_all(many.socket(index), &self.frame)
             .map_err(|cause| session.failure(format!("failed to ping on connection {index}: {cause}")))?;
         let sent_ns = ping.sent_ns;
+        session.recorder.ping(index, ping.due_ns, sent_ns);
         self.under_way.push_back(ping);
         self.sent += 1;
         Ok(sent_ns)
@@ -129,21 +135,26 @@ impl Pings {
         (is_its_own && self.payload(serial, ping)[..self.size_bytes] == *payload).then_some(at)
     }
 
-    /// Marks the ping at `at` and those of the same connection before it; returns how many those were.
-    fn settle(&mut self, at: usize) -> u64 {
+    /// Marks the ping at `at` and those of the same connection before it, which its pong makes up for.
+    fn settle(&mut self, at: usize, session: &mut Session) {
         self.under_way[at].is_settled = true;
-        let (connections, mut superseded, mut at) = (self.connections as usize, 0, at);
+        let (connections, mut at) = (self.connections as usize, at);
         while at >= connections {
             at -= connections;
             if std::mem::replace(&mut self.under_way[at].is_settled, true) {
                 break;
             }
-            superseded += 1;
+            session.recorder.superseded(self.under_way[at].due_ns);
         }
         while self.under_way.front().is_some_and(|ping| ping.is_settled) {
             self.under_way.pop_front();
         }
-        superseded
+    }
+
+    /// Tells the recorder of pings that nobody answered.
+    fn give_up(&self, session: &mut Session) {
+        let unsettled = self.under_way.iter().filter(|ping| !ping.is_settled);
+        unsettled.for_each(|ping| session.recorder.lost(ping.due_ns));
     }
 
     #[cold]
@@ -189,8 +200,8 @@ impl Handler for Pings {
             return Err(answers_nothing(from.index, payload.len()));
         };
         let Ping { due_ns, sent_ns, .. } = self.under_way[at];
-        let superseded = self.settle(at);
-        session.recorder.pong((due_ns, sent_ns), superseded, payload.len(), now_ns);
+        self.settle(at, session);
+        session.recorder.pong(from.index, (due_ns, sent_ns), payload.len(), now_ns);
         Ok(())
     }
 }
@@ -203,7 +214,7 @@ fn answers_nothing(index: usize, bytes: usize) -> Failure {
     Failure::new(Stage::Audit, reason)
 }
 
-/// Pings until the window is over.
+/// Pings until the window is over, and all its pings are answered or lost.
 pub(crate) fn run(
     request: &Request,
     mut session: Session,
@@ -212,10 +223,12 @@ pub(crate) fn run(
 ) -> Result<Observation, Failure> {
     let mut many = Many::new(connections, request.wait, &mut session, pings)?;
     pings.started_ns = monotonic_ns();
-    let observation = poll(session, |session| {
+    let (mut session, closed_ns) = poll(session, |session| {
         pings.send_due(&mut many, session)?;
         many.poll(session, pings)
     })?;
+    pings.give_up(&mut session);
+    let observation = session.finish(closed_ns)?;
     farewell::close(&many.into_sockets());
     Ok(observation)
 }

@@ -78,7 +78,7 @@ impl<S, R: Reading> Single<S, R> {
             Err(cause) => return Err(unreadable(0, &cause, session)),
         };
         self.inbox.add(count);
-        session.recorder.read();
+        session.recorder.read(now_ns);
         let from = From { index: 0, socket: &self.socket, state: &mut self.state };
         let left = take_messages(from, &mut self.decoder, self.inbox.unread(), now_ns, session, handler)?;
         self.inbox.keep_last(left);

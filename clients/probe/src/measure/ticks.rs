@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use tickbench_client_kit::{Failure, Sequence, Session};
+use tickbench_client_kit::{Failure, Session};
 use tickbench_frame::Kind;
 use tickbench_protocol::{StampError, Stamps};
 use tickbench_record::Encoding;
@@ -28,16 +28,16 @@ impl Ticks {
 }
 
 impl Handler for Ticks {
-    type State = Sequence;
+    type State = ();
 
-    fn start(&mut self, index: usize, _: &OwnedFd, _: &mut Session) -> Result<Sequence, Failure> {
-        Ok(Sequence::of(index))
+    fn start(&mut self, _: usize, _: &OwnedFd, _: &mut Session) -> Result<(), Failure> {
+        Ok(())
     }
 
     #[inline(always)]
     fn message(
         &mut self,
-        from: From<'_, Sequence>,
+        from: From<'_, ()>,
         kind: Kind,
         payload: &[u8],
         now_ns: u64,
@@ -58,7 +58,7 @@ impl Handler for Ticks {
         if from.index == 0 && session.is_warming_up() {
             self.audit.keep(&stamps, payload);
         }
-        session.recorder.tick(from.state, &stamps, payload.len(), now_ns);
+        session.recorder.tick(from.index, &stamps, payload.len(), now_ns);
         Ok(())
     }
 }

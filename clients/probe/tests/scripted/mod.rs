@@ -5,12 +5,13 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use base64::Engine as _;
 use sha1::{Digest as _, Sha1};
 use tickbench_client_kit::monotonic_ns;
 use tickbench_frame::{Mask, Opcode, write_frame};
-use tickbench_protocol::{Payload, Stamps, Tape, encode_binary};
+use tickbench_protocol::{Arrivals, Payload, Stamps, Tape, encode_binary};
 use tickbench_record::{
     Arrival, Disturbance, Encoding, Flush, Job, Observation, Reply, Request, Stage, Wait,
 };
@@ -91,7 +92,53 @@ pub(crate) fn framed(payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Ticks from `seq` on, until the probe is gone.
+/// The schedule of one stream, whose start is now: an honest server's.
+pub(crate) struct Paced {
+    pub(crate) start_ns: u64,
+    arrivals: Arrivals,
+    next_seq: u64,
+}
+
+impl Paced {
+    /// So many ticks a second.
+    pub(crate) fn start(rate_per_s: f64) -> Paced {
+        Paced { start_ns: monotonic_ns(), arrivals: Arrivals::constant(rate_per_s), next_seq: 0 }
+    }
+
+    /// The stamps of the next tick, which is due and sent now; at once, where it is late.
+    pub(crate) fn next(&mut self) -> Stamps {
+        let due_ns = self.start_ns + self.arrivals.next().unwrap();
+        wait_until(due_ns);
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        Stamps { seq, due_ns, sent_ns: monotonic_ns() }
+    }
+}
+
+/// Paces a script: sleeps for most of the time, so that the probe has its core.
+pub(crate) fn wait_until(ns: u64) {
+    while let Some(left_ns) = ns.checked_sub(monotonic_ns()).filter(|&left_ns| left_ns > 0) {
+        if left_ns > 100_000 {
+            std::thread::sleep(Duration::from_nanos(left_ns - 50_000));
+        }
+    }
+}
+
+/// Ticks at this rate, until the probe is gone, each of them as `change` leaves it.
+pub(crate) fn paced_ticks(
+    stream: &mut TcpStream,
+    rate_per_s: f64,
+    mut change: impl FnMut(&mut Stamps),
+) -> std::io::Result<()> {
+    let mut paced = Paced::start(rate_per_s);
+    loop {
+        let mut stamps = paced.next();
+        change(&mut stamps);
+        stream.write_all(&framed(&payload(&stamps, 0)))?;
+    }
+}
+
+/// Ticks of a flood from `seq` on, until the probe is gone.
 pub(crate) fn ticks_from(stream: &mut TcpStream, seq: u64) -> std::io::Result<()> {
     for seq in seq.. {
         stream.write_all(&tick(seq, 0))?;
@@ -114,7 +161,8 @@ pub(crate) fn request(server: SocketAddr) -> Request {
         speed: 1.0,
         connections: 1,
         wait: Wait::Block,
-        warmup_ns: 20_000_000,
+        // Long enough for a first message on a machine that is busy.
+        warmup_ns: 200_000_000,
         window_ns: 150_000_000,
         stall_ns: 10_000_000_000,
         server_pid: None,
@@ -175,31 +223,36 @@ pub(crate) fn echo(stream: &mut TcpStream) -> std::io::Result<()> {
 /// Returns each message, `change` added to the first byte of its payload.
 pub(crate) fn changed_echo(stream: &mut TcpStream, change: u8) -> std::io::Result<()> {
     loop {
-        let mut head = [0; 2];
-        stream.read_exact(&mut head)?;
-        let length = match head[1] & 0x7f {
-            127 => {
-                let mut bytes = [0; 8];
-                stream.read_exact(&mut bytes)?;
-                u64::from_be_bytes(bytes) as usize
-            }
-            126 => {
-                let mut bytes = [0; 2];
-                stream.read_exact(&mut bytes)?;
-                usize::from(u16::from_be_bytes(bytes))
-            }
-            short => usize::from(short),
-        };
-        let (mut key, mut payload) = ([0; 4], vec![0; length]);
-        stream.read_exact(&mut key)?;
-        stream.read_exact(&mut payload)?;
-        payload.iter_mut().enumerate().for_each(|(at, byte)| *byte ^= key[at % 4]);
-        if let Some(first) = payload.first_mut() {
-            *first += change;
-        }
-        let opcode = if head[0] & 0xf == 1 { Opcode::Text } else { Opcode::Binary };
-        let mut frame = Vec::new();
-        write_frame(&mut frame, true, opcode, Mask::None, &payload);
-        stream.write_all(&frame)?;
+        echo_once(stream, change)?;
     }
+}
+
+/// Returns the next message, `change` added to the first byte of its payload.
+pub(crate) fn echo_once(stream: &mut TcpStream, change: u8) -> std::io::Result<()> {
+    let mut head = [0; 2];
+    stream.read_exact(&mut head)?;
+    let length = match head[1] & 0x7f {
+        127 => {
+            let mut bytes = [0; 8];
+            stream.read_exact(&mut bytes)?;
+            u64::from_be_bytes(bytes) as usize
+        }
+        126 => {
+            let mut bytes = [0; 2];
+            stream.read_exact(&mut bytes)?;
+            usize::from(u16::from_be_bytes(bytes))
+        }
+        short => usize::from(short),
+    };
+    let (mut key, mut payload) = ([0; 4], vec![0; length]);
+    stream.read_exact(&mut key)?;
+    stream.read_exact(&mut payload)?;
+    payload.iter_mut().enumerate().for_each(|(at, byte)| *byte ^= key[at % 4]);
+    if let Some(first) = payload.first_mut() {
+        *first += change;
+    }
+    let opcode = if head[0] & 0xf == 1 { Opcode::Text } else { Opcode::Binary };
+    let mut frame = Vec::new();
+    write_frame(&mut frame, true, opcode, Mask::None, &payload);
+    stream.write_all(&frame)
 }

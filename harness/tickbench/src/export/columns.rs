@@ -67,6 +67,7 @@ pub(crate) fn all() -> Vec<Column> {
     columns.execution();
     columns.cell();
     columns.counts();
+    columns.accounts();
     columns.capacity();
     for (name, what, latency) in LATENCIES {
         columns.distribution(name, what, latency);
@@ -245,20 +246,24 @@ impl Columns {
         let mut count = |name: &str, unit, meaning: &str, read: fn(&Observation) -> u64| {
             self.whole(name, unit, meaning, move |m| m.observation.as_ref().map(read));
         };
-        count("sent", "", "messages sent in the window", |seen| seen.sent);
-        count("received", "", "messages received in the window", |seen| seen.received);
-        count("lost", "", "messages missing in the sequence", |seen| seen.lost);
+        count("sent", "", "messages that belong to the window", |seen| seen.sent);
+        count("received", "", "of these, those that came", |seen| seen.received);
+        count("lost", "", "those that had not come when the wait after the window ended", |seen| seen.lost);
         count("reordered", "", "messages with a number below one seen before", |seen| seen.reordered);
         count("negative", "", "samples below zero, which are in no distribution", |seen| seen.negative);
         count("checked", "", "messages compared with what the seed says", |seen| seen.checked);
         count("elapsed_ns", "ns", "length of the window", |seen| seen.elapsed_ns);
-        count("reads", "", "reads that brought data", |seen| seen.reads);
+        count("reads", "", "reads inside the window that brought data", |seen| seen.reads);
         count("connect_ns", "ns", "until all connections were upgraded", |seen| seen.connect_ns);
         let mut rate = |name: &str, unit, meaning: &str, read: fn(&Observation) -> f64| {
             self.real(name, unit, meaning, move |m| m.observation.as_ref().map(read));
         };
-        rate("messages_per_s", "1/s", "messages received a second", |seen| seen.messages_per_s);
-        rate("bytes_per_s", "B/s", "bytes of payload received a second", |seen| seen.bytes_per_s);
+        rate("messages_per_s", "1/s", "messages received inside the window, a second", |seen| {
+            seen.messages_per_s
+        });
+        rate("bytes_per_s", "B/s", "bytes of payload received inside the window, a second", |seen| {
+            seen.bytes_per_s
+        });
     }
 
     /// All other figures of such a row are those of the highest step that held.
@@ -288,6 +293,11 @@ impl Columns {
         ];
         self.whole(format!("{latency}_count"), "", format!("samples of {latency}: {what}"), move |m| {
             m.observation.as_ref().and_then(of).map(|distribution| distribution.count)
+        });
+        let meaning =
+            format!("samples of {latency} beyond one hour; a quantile that reaches them is a lower bound");
+        self.whole(format!("{latency}_beyond"), "", meaning, move |m| {
+            m.observation.as_ref().and_then(of).map(|distribution| distribution.beyond)
         });
         for (name, read) in FIELDS {
             self.whole(format!("{latency}_{name}_ns"), "ns", format!("{name} of {latency}"), move |m| {

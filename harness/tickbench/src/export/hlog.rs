@@ -59,9 +59,15 @@ fn log(cell: &str, latency: &str, intervals: &[Interval], path: &Path) -> anyhow
     let first = intervals.first().map_or(0.0, |interval| interval.started_at_s);
     let base = SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(first)?;
     let (mut file, mut serializer) = (BufWriter::new(File::create(path)?), V2DeflateSerializer::new());
-    let mut writer = IntervalLogWriterBuilder::new()
+    let mut builder = IntervalLogWriterBuilder::new();
+    builder
         .add_comment("[Histogram log format version 1.3]")
-        .add_comment(&format!("[{cell}: {latency}, in nanoseconds]"))
+        .add_comment(&format!("[{cell}: {latency}, in nanoseconds]"));
+    let beyond: u64 = intervals.iter().map(|interval| interval.distribution.beyond).sum();
+    if beyond > 0 {
+        builder.add_comment(&format!("[{beyond} samples are beyond one hour, and stand as one hour]"));
+    }
+    let mut writer = builder
         .with_start_time(base)
         .with_base_time(base)
         .with_max_value_divisor(1e6)

@@ -1,5 +1,6 @@
 //! `tickbench export DIR`: a run's figures for other tools, a file a format.
 
+mod account_columns;
 mod columns;
 mod csv;
 mod hlog;

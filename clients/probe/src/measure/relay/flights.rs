@@ -1,10 +1,10 @@
 //! The messages of the window on their way to the subscribers.
 
-use hdrhistogram::Histogram;
+use tickbench_client_kit::Tally;
 use tickbench_protocol::Stamps;
-use tickbench_record::{Distribution, new_histogram};
+use tickbench_record::Distribution;
 
-/// Every message that was published in the window.
+/// Every message of the window that was published.
 pub(super) struct Flights {
     first_seq: u64,
     flights: Vec<Flight>,
@@ -20,9 +20,9 @@ pub(super) struct Flight {
 }
 
 impl Flights {
-    /// Those from `first_seq` on, with room for `expected`.
-    pub(super) fn new(first_seq: u64, expected: usize) -> Flights {
-        Flights { first_seq, flights: Vec::with_capacity(expected) }
+    /// None so far, with room for `expected`.
+    pub(super) fn new(expected: usize) -> Flights {
+        Flights { first_seq: 0, flights: Vec::with_capacity(expected) }
     }
 
     /// Messages so far.
@@ -30,8 +30,11 @@ impl Flights {
         self.flights.len() as u64
     }
 
-    /// The next message was sent.
+    /// The next message of the window was sent.
     pub(super) fn took_off(&mut self, stamps: &Stamps) {
+        if self.flights.is_empty() {
+            self.first_seq = stamps.seq;
+        }
         debug_assert_eq!(stamps.seq, self.first_seq + self.count());
         let Stamps { due_ns, sent_ns, .. } = *stamps;
         self.flights.push(Flight { due_ns, sent_ns, delivered: 0, first_ns: 0, last_ns: 0 });
@@ -49,10 +52,9 @@ impl Flights {
         Some(flight)
     }
 
-    /// How many of the messages `from..to` are of the window.
-    pub(super) fn among(&self, from: u64, to: u64) -> u64 {
-        let end = self.first_seq + self.count();
-        to.min(end).saturating_sub(from.max(self.first_seq))
+    /// When the first message was due that not all `subscribers` have received; they are published as they are due.
+    pub(super) fn oldest_missing_ns(&self, subscribers: u32) -> Option<u64> {
+        self.flights.iter().find(|flight| flight.delivered < subscribers).map(|flight| flight.due_ns)
     }
 
     /// Messages that were sent at least `gap_ns` late.
@@ -63,23 +65,24 @@ impl Flights {
 
     /// The time from first to last delivery, of each message that all of several `subscribers` received.
     pub(super) fn skew(&self, subscribers: u32) -> Option<Distribution> {
-        let mut skew: Histogram<u64> = new_histogram();
+        let mut skew = Tally::new();
         if subscribers > 1 {
             let whole = self.flights.iter().filter(|flight| flight.delivered == subscribers);
-            whole.for_each(|flight| skew.saturating_record(flight.last_ns - flight.first_ns));
+            whole.for_each(|flight| skew.record(flight.last_ns - flight.first_ns));
         }
-        Distribution::of(&skew)
+        skew.distribution()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tickbench_record::new_histogram;
 
     use super::*;
 
     fn flights(first_seq: u64, count: u64) -> Flights {
-        let mut flights = Flights::new(first_seq, 0);
+        let mut flights = Flights::new(0);
         for seq in first_seq..first_seq + count {
             flights.took_off(&Stamps { seq, due_ns: 100 * seq, sent_ns: 100 * seq + 10 * (seq - first_seq) });
         }
@@ -91,7 +94,10 @@ mod tests {
         let mut flights = flights(5, 3);
         assert!(flights.landed(4, 1).is_none() && flights.landed(8, 1).is_none());
         assert_eq!(flights.landed(7, 1).unwrap().sent_ns, 720);
-        assert_eq!([flights.among(0, 5), flights.among(0, 6), flights.among(6, 100)], [0, 1, 2]);
+        assert_eq!([flights.oldest_missing_ns(1), flights.oldest_missing_ns(0)], [Some(500), None]);
+        flights.landed(5, 2);
+        flights.landed(6, 2);
+        assert_eq!([flights.oldest_missing_ns(1), flights.oldest_missing_ns(2)], [None, Some(500)]);
         assert_eq!([flights.late_by(0), flights.late_by(10), flights.late_by(21)], [3, 2, 0]);
     }
 

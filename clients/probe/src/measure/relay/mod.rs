@@ -1,7 +1,7 @@
 //! The job of publishing to all of one's subscribers: one thread paces, publishes and receives.
 //!
-//! A message counts where it was published in the window, however late it is received: when the window is over, what is still on its
-//! way is awaited, until nothing has come for as long as a stall takes. What is missing then is lost.
+//! A message belongs to the window in which it was due, however late it is published and received: when the window is over, what is late
+//! goes out, and what is on its way is awaited, for at most as long as a stall takes. What is missing then is lost.
 
 mod disturber;
 mod flights;
@@ -11,7 +11,7 @@ mod publisher;
 mod reader;
 mod subscribers;
 
-use tickbench_client_kit::{Failure, Poll, Progress, Session, monotonic_ns};
+use tickbench_client_kit::{Failure, Poll, Progress, Session, Streams, monotonic_ns};
 use tickbench_record::{Observation, Relayed, Request, Stage};
 
 use super::farewell;
@@ -71,15 +71,15 @@ impl Relay<'_> {
         let socket = duplicate(&publisher)?;
         connections.extend(publisher);
 
-        let mut subscribers = Subscribers::new(request)?;
+        let mut subscribers = Subscribers::new(request);
         // Nothing of it is kept: it polls until the measurement can begin.
-        let mut opening = Session::begin(request, 0)?;
+        let mut opening = Session::begin(request, Streams::none(), 0)?;
         let many = Many::new(connections, request.wait, &mut opening, &mut subscribers)?;
         let mut relay = Relay { request, many, subscribers, disturber: Disturber::Nobody };
         relay.await_subscribed(&mut opening)?;
         relay.disturber = Disturber::new(request)?;
         relay.await_subscribed(&mut opening)?;
-        let session = Session::begin(request, monotonic_ns() - started_ns)?;
+        let session = Session::begin(request, Streams::none(), monotonic_ns() - started_ns)?;
         let publisher = Publisher::new(request, socket)
             .map_err(|cause| Failure::own(Stage::Connect, format!("failed to draw a mask: {cause}")))?;
         relay.subscribers.set_publisher(publisher);
@@ -103,18 +103,20 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// Publishes and receives until the window is over and all of it has come.
+    /// Publishes and receives until the window is over and all of it has come, or is lost.
     fn run(&mut self, mut session: Session) -> Result<Closed, Failure> {
         let mut is_open = false;
         let mut now_ns = monotonic_ns();
         loop {
             let (poll, read_ns) = self.turn(now_ns, &mut session)?;
             now_ns = read_ns;
-            if self.subscribers.is_nothing_owed() {
+            let owes_nothing = self.subscribers.is_nothing_owed();
+            if owes_nothing {
                 session.nothing_is_owed(now_ns);
             }
+            session.expect_more(!owes_nothing || self.is_more_due());
             if session.advance(now_ns, poll)? == Progress::Over {
-                break;
+                return Ok(Closed { session, at_ns: now_ns });
             }
             if let (Some(window), false) = (session.window(), is_open) {
                 is_open = true;
@@ -124,15 +126,6 @@ impl Relay<'_> {
                 self.disturber.open_window(now_ns, self.published());
             }
         }
-        // What is late goes out, and what is out comes in.
-        while self.is_more_due() || !self.subscribers.is_nothing_owed() {
-            let (poll, read_ns) = self.turn(now_ns, &mut session)?;
-            now_ns = read_ns;
-            if session.await_rest(now_ns, poll) > self.request.stall_ns {
-                break;
-            }
-        }
-        Ok(Closed { session, at_ns: now_ns })
     }
 
     /// Publishes what is due at `now_ns`, lets the disturber move, and reads what has come; tells what that was and when it was read.
@@ -169,9 +162,10 @@ impl Relay<'_> {
         self.subscribers.publisher().map_or(0, Publisher::published)
     }
 
-    fn finish(self, Closed { session, at_ns }: Closed) -> Result<Observation, Failure> {
+    fn finish(self, Closed { mut session, at_ns }: Closed) -> Result<Observation, Failure> {
         let gap_ns = ((1e9 / self.request.rate_per_s) as u64).max(LEAST_BEHIND_NS);
         let published = self.published();
+        let seen = self.subscribers.finish(gap_ns, &mut session)?;
         let mut observation = session.finish(at_ns)?;
         observation.disturbed = self.disturber.finish(published).map_err(|cause| {
             Failure::new(
@@ -179,10 +173,6 @@ impl Relay<'_> {
                 format!("failed to learn what became of {}: {cause}", self.request.beside),
             )
         })?;
-        let seen = self.subscribers.finish(self.many.states().copied(), gap_ns)?;
-        observation.sent = seen.published * u64::from(self.request.connections);
-        observation.lost = seen.lost;
-        observation.reordered = seen.reordered;
         observation.checked = seen.checked;
         observation.skew_ns = seen.skew;
         observation.relayed = Some(Relayed {

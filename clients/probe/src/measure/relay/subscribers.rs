@@ -25,8 +25,6 @@ pub(super) struct Subscribers {
     flights: Option<Flights>,
     /// Deliveries that are still to come.
     owed: u64,
-    /// Deliveries of the window that will not come, by the gaps that they left.
-    lost: u64,
     reordered: u64,
 }
 
@@ -42,18 +40,17 @@ pub(super) enum Place {
 }
 
 impl Subscribers {
-    pub(super) fn new(request: &Request) -> Result<Subscribers, Failure> {
-        Ok(Subscribers {
+    pub(super) fn new(request: &Request) -> Subscribers {
+        Subscribers {
             subscribers: request.connections,
             subscribed: 0,
             expected: if request.encoding == Encoding::Json { Kind::Text } else { Kind::Binary },
-            audit: Audit::new(request)?,
+            audit: Audit::new(request, None),
             publisher: None,
             flights: None,
             owed: 0,
-            lost: 0,
             reordered: 0,
-        })
+        }
     }
 
     pub(super) fn are_all_subscribed(&self) -> bool {
@@ -73,10 +70,10 @@ impl Subscribers {
         self.publisher.as_ref()
     }
 
-    /// From now on messages count, until those are published that are due before `end_ns`; some `expected` of them.
+    /// From now on messages count, until those are published that are due before `end_ns`; there is room for `expected` of them.
     pub(super) fn open_window(&mut self, end_ns: u64, expected: usize) {
         if let Some(publisher) = &mut self.publisher {
-            self.flights = Some(Flights::new(publisher.published(), expected));
+            self.flights = Some(Flights::new(expected));
             publisher.end_at(end_ns);
         }
     }
@@ -112,17 +109,17 @@ impl Subscribers {
         };
         if let Some(stamps) = published {
             self.owed += u64::from(self.subscribers);
-            if let Some(flights) = &mut self.flights {
+            let is_of_window = session.recorder.published(stamps.due_ns, stamps.sent_ns);
+            if let Some(flights) = self.flights.as_mut().filter(|_| is_of_window) {
                 flights.took_off(&stamps);
-                session.recorder.published(stamps.due_ns, stamps.sent_ns);
             }
         }
         Ok(())
     }
 
-    /// A subscriber that was to get `next` got `seq`.
+    /// A subscriber that was to get `next` got `seq`, and is to get what is returned now; `None` where it was to get that no more.
     #[cold]
-    fn out_of_order(&mut self, next: u64, seq: u64, session: &Session) -> Result<u64, Failure> {
+    fn out_of_order(&mut self, next: u64, seq: u64, session: &Session) -> Result<Option<u64>, Failure> {
         let published = self.publisher.as_ref().map_or(0, Publisher::published);
         if seq >= published {
             let reason = format!("message {seq} came, and {published} were published");
@@ -130,18 +127,16 @@ impl Subscribers {
         }
         if seq < next {
             self.reordered += 1;
-            // It was given up already.
-            self.owed += 1;
-            return Ok(next);
+            return Ok(None);
         }
         self.owed = self.owed.saturating_sub(seq - next);
-        self.lost += self.flights.as_ref().map_or(0, |flights| flights.among(next, seq));
-        Ok(seq + 1)
+        Ok(Some(seq + 1))
     }
 
     #[inline(always)]
     fn deliver(
         &mut self,
+        index: usize,
         next: u64,
         kind: Kind,
         payload: &[u8],
@@ -161,43 +156,37 @@ impl Subscribers {
             Ok(stamps) => stamps,
             Err(cause) => return Err(session.failure(format!("a message has no stamps: {cause}"))),
         };
-        let next = if stamps.seq == next { next + 1 } else { self.out_of_order(next, stamps.seq, session)? };
-        // The publisher itself may be late to know of a message: one that is not owed is one too many, and shows in the counts.
+        let after =
+            if stamps.seq == next { Some(next + 1) } else { self.out_of_order(next, stamps.seq, session)? };
+        let Some(after) = after else { return Ok(next) };
         self.owed = self.owed.saturating_sub(1);
-        let Some(flights) = &mut self.flights else {
-            if session.is_warming_up() {
-                self.audit.keep(&stamps, payload);
-            }
-            return Ok(next);
-        };
-        if let Some(flight) = flights.landed(stamps.seq, now_ns) {
-            if (flight.due_ns, flight.sent_ns) != (stamps.due_ns, stamps.sent_ns) {
-                return Err(changed(stamps.seq));
-            }
-            session.recorder.delivered(stamps.due_ns, stamps.sent_ns, payload.len(), now_ns);
+        session.recorder.delivered(index, (stamps.due_ns, stamps.sent_ns), payload.len(), now_ns);
+        if session.is_warming_up() {
+            self.audit.keep(&stamps, payload);
         }
-        Ok(next)
+        if let Some(flight) = self.flights.as_mut().and_then(|flights| flights.landed(stamps.seq, now_ns))
+            && (flight.due_ns, flight.sent_ns) != (stamps.due_ns, stamps.sent_ns)
+        {
+            return Err(changed(stamps.seq));
+        }
+        Ok(after)
     }
 
-    /// What is known when all is over; `places` is where each connection has come to, and a message that was `gap_ns` late has fallen behind.
-    pub(super) fn finish(
-        mut self,
-        places: impl Iterator<Item = Place>,
-        gap_ns: u64,
-    ) -> Result<Finished, Failure> {
+    /// What is known when all is over, where a message that was `gap_ns` late has fallen behind. The session is told of what is missing.
+    pub(super) fn finish(self, gap_ns: u64, session: &mut Session) -> Result<Finished, Failure> {
         let checked = self.audit.check()?;
-        let Some(flights) = self.flights.take() else {
+        if self.reordered > 0 {
+            return Err(out_of_sequence(self.reordered));
+        }
+        let Some(flights) = self.flights else {
             return Err(Failure::new(Stage::Measure, "the window never opened"));
         };
-        let missing = places.map(|place| match place {
-            Place::Next(next) => flights.among(next, u64::MAX),
-            Place::Waiting | Place::Publisher => 0,
-        });
+        if let Some(due_ns) = flights.oldest_missing_ns(self.subscribers) {
+            session.recorder.lost(due_ns);
+        }
         Ok(Finished {
             published: flights.count(),
             behind: flights.late_by(gap_ns),
-            lost: self.lost + missing.sum::<u64>(),
-            reordered: self.reordered,
             checked,
             skew: flights.skew(self.subscribers),
         })
@@ -209,8 +198,6 @@ pub(super) struct Finished {
     pub(super) published: u64,
     /// Messages that were published too late.
     pub(super) behind: u64,
-    pub(super) lost: u64,
-    pub(super) reordered: u64,
     pub(super) checked: u64,
     pub(super) skew: Option<tickbench_record::Distribution>,
 }
@@ -232,7 +219,7 @@ impl Handler for Subscribers {
         session: &mut Session,
     ) -> Result<(), Failure> {
         *from.state = match *from.state {
-            Place::Next(next) => Place::Next(self.deliver(next, kind, payload, now_ns, session)?),
+            Place::Next(next) => Place::Next(self.deliver(from.index, next, kind, payload, now_ns, session)?),
             Place::Waiting if kind == Kind::Text && payload == SUBSCRIBED.as_bytes() => {
                 self.subscribed += 1;
                 Place::Next(0)
@@ -249,6 +236,14 @@ impl Handler for Subscribers {
 fn not_subscribed(index: usize) -> Failure {
     let reason = format!("connection {index} got another message than `{SUBSCRIBED}` first");
     Failure::new(Stage::Connect, reason)
+}
+
+#[cold]
+fn out_of_sequence(messages: u64) -> Failure {
+    Failure::new(
+        Stage::Audit,
+        format!("the sequence is broken: {messages} messages came twice or out of order"),
+    )
 }
 
 #[cold]
