@@ -211,6 +211,7 @@ pub(crate) fn beside(beside: Disturbance) -> &'static str {
         Disturbance::HalfOpen => "half-open handshakes beside",
         Disturbance::ConnectFlood => "a flood of connects beside",
         Disturbance::Churn => "churn beside",
+        Disturbance::PingFlood => "a flood of pings beside",
     }
 }
 

@@ -4,8 +4,8 @@ mod support;
 
 use support::{ALL_KINDS, LATENCY, about, environment, skipped, study, summary};
 use tickbench_record::{
-    Ceiling, Client, ClientCeiling, ClockCheck, CoreHiccups, Encoding, Finding, HIGHEST_NS, ScenarioKind,
-    SelfTest, Study, Wait,
+    Ceiling, Client, ClientCeiling, ClockCheck, CoreHiccups, Disturbance, Disturbed, Encoding, Finding,
+    HIGHEST_NS, ScenarioKind, SelfTest, Study, Wait,
 };
 use tickbench_report::{Figure, Section, render};
 use tickbench_stats::{
@@ -331,4 +331,46 @@ fn every_table_has_rows_of_one_length() {
         seen += 1;
     }
     assert!(seen > 50, "{seen}");
+}
+
+/// What a flood of pings did: how much of it each server took, beside what its memory grew by.
+#[test]
+fn a_flood_of_pings_shows_what_was_taken_of_it() {
+    let relay = r#"
+    [[scenario]]
+    name = "disturbed"
+    kind = "relay"
+    connections = [10]
+    rate_per_s = 4000
+    beside = ["nothing", "churn", "ping-flood"]
+    wait = "spin"
+    warmup_ms = 100
+    window_ms = 1000
+    "#;
+    let study = study(&["swift", "plain"], relay);
+    let mut summary = summary(&study, &[("swift", 1.0), ("plain", 1.3)]);
+    for cell in &mut summary.cells {
+        let pinged_bytes = match (cell.cell.beside, cell.cell.server.as_str()) {
+            (Disturbance::Nothing, _) => continue,
+            (Disturbance::PingFlood, "swift") => Some((40 * 9) << 20),
+            _ => None,
+        };
+        cell.disturbed = Some(Disturbed { attempted: 40, open: 40, pinged_bytes, ..Disturbed::default() });
+    }
+    let report = report(&study, &summary, None);
+    let (_, section) = report.split_once("## Disturbed").unwrap();
+    let lines = |from: &str| -> Vec<Vec<String>> {
+        let (_, part) = section.split_once(from).unwrap();
+        let rows =
+            part.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+        rows.map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+    };
+    let flood = lines("a flood of pings beside: one connection");
+    let column = flood[0].iter().position(|heading| heading == "pings taken MiB an execution").unwrap();
+    let taken = |server: &str| &flood.iter().find(|row| row[1].contains(server)).unwrap()[column];
+    assert_eq!(taken("swift"), "9.00");
+    assert!(taken("plain").starts_with('—'), "{}", taken("plain"));
+    let churn = lines("churn beside: ");
+    assert!(churn[0].iter().all(|heading| !heading.contains("pings")), "{:?}", churn[0]);
+    assert!(section.contains("up to 160 MB a second and 128 MiB an execution"), "{section}");
 }

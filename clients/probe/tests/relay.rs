@@ -11,15 +11,25 @@ use scripted::{completed, failed, measure, request};
 use sha1::{Digest as _, Sha1};
 use tickbench_frame::{Mask, Opcode, write_close, write_frame};
 use tickbench_protocol::Stamps;
-use tickbench_record::{ClosedWith, Disturbance, Disturbed, Encoding, Job, Request, Stage, Wait};
+use tickbench_record::{
+    ClosedWith, Disturbance, Disturbed, Encoding, Job, MAX_PINGED_BYTES, Request, Stage, Wait,
+};
 
 /// What a relay sends to its `nth` subscriber for a published message, in place of that message.
 trait Script: Fn(usize, &[u8], Opcode) -> Vec<u8> + Copy + Send + 'static {}
 
 impl<S: Fn(usize, &[u8], Opcode) -> Vec<u8> + Copy + Send + 'static> Script for S {}
 
-/// A relay that says to each subscriber what `script` says.
+/// What a relay does about a publisher's ping.
+type Pinged = fn(stream: &mut TcpStream) -> std::io::Result<()>;
+
+/// A relay that says to each subscriber what `script` says, and nothing to who pings.
 fn relay(script: impl Script) -> SocketAddr {
+    relay_and(script, |_| Ok(()))
+}
+
+/// The same, with what it does about a ping.
+fn relay_and(script: impl Script, pinged: Pinged) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let subscribers: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
@@ -27,7 +37,7 @@ fn relay(script: impl Script) -> SocketAddr {
         for stream in listener.incoming() {
             let subscribers = Arc::clone(&subscribers);
             // Reading and writing fail when the other end is gone: the end of it, and of no interest.
-            std::thread::spawn(move || converse(stream.unwrap(), &subscribers, script).ok());
+            std::thread::spawn(move || converse(stream.unwrap(), &subscribers, script, pinged).ok());
         }
     });
     address
@@ -37,6 +47,7 @@ fn converse(
     mut stream: TcpStream,
     subscribers: &Mutex<Vec<TcpStream>>,
     script: impl Script,
+    pinged: Pinged,
 ) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -67,7 +78,15 @@ fn converse(
         }
         return Ok(());
     }
-    while let Some((opcode @ (1 | 2), payload)) = frame(&mut stream)? {
+    while let Some((opcode, payload)) = frame(&mut stream)? {
+        match opcode {
+            1 | 2 => {}
+            9 => {
+                pinged(&mut stream)?;
+                continue;
+            }
+            _ => break,
+        }
         let opcode = if opcode == 1 { Opcode::Text } else { Opcode::Binary };
         stream.write_all(&script(PUBLISHER, &payload, opcode))?;
         for (nth, subscriber) in subscribers.lock().unwrap().iter_mut().enumerate() {
@@ -306,4 +325,34 @@ fn one_that_the_server_throws_out_knows_the_code_and_what_it_missed() {
     let seen = disturbed(server, Disturbance::StoppedReader);
     assert_eq!(seen.closed, [ClosedWith { code: Some(1008), count: 1 }]);
     assert!(seen.lost > 0 && seen.open == 0);
+}
+
+#[test]
+fn a_flood_of_pings_is_bounded_and_what_became_of_it_is_told() {
+    let ignored = disturbed(relay(honest), Disturbance::PingFlood);
+    let pong = |stream: &mut TcpStream| stream.write_all(&[0x8a, 1, b'?']);
+    let answered = disturbed(relay_and(honest, pong), Disturbance::PingFlood);
+    for seen in [ignored, answered] {
+        assert_eq!((seen.attempted, seen.opened, seen.open), (1, 1, 1));
+        assert_eq!((seen.received, seen.bytes, seen.lost), (0, 0, 0), "pongs are no messages");
+        assert!(seen.pinged_bytes.is_some_and(|bytes| bytes > 0 && bytes <= MAX_PINGED_BYTES));
+    }
+    // It reads no more: what fits between is all.
+    let stop: Pinged = |_| {
+        loop {
+            std::thread::park();
+        }
+    };
+    let seen = disturbed(relay_and(honest, stop), Disturbance::PingFlood);
+    assert!(seen.open == 1 && seen.pinged_bytes.is_some_and(|bytes| bytes < MAX_PINGED_BYTES / 2));
+    let throw_out = |stream: &mut TcpStream| {
+        let mut close = Vec::new();
+        write_close(&mut close, Mask::None, 1008);
+        stream.write_all(&close)?;
+        std::io::copy(stream, &mut std::io::sink()).map(drop)
+    };
+    let seen = disturbed(relay_and(honest, throw_out), Disturbance::PingFlood);
+    assert_eq!((seen.open, seen.closed), (0, vec![ClosedWith { code: Some(1008), count: 1 }]));
+    let undisturbed = disturbed(relay(honest), Disturbance::Churn);
+    assert_eq!(undisturbed.pinged_bytes, None, "others send none");
 }

@@ -144,6 +144,8 @@ words! {
         ConnectFlood = "connect-flood",
         /// Clients that come, take a tick and leave in good order.
         Churn = "churn",
+        /// A connection that sends pings and reads no pong.
+        PingFlood = "ping-flood",
     }
 }
 

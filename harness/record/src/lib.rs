@@ -45,7 +45,7 @@ pub use parity::{
     BuildFlags, Executable, Ledger, LedgerEntry, Reading, Sizes, SocketBuffer, SocketSettings, StreamPass,
     StreamRequest, Streamed, SystemCalls,
 };
-pub use relayed::{ClosedWith, Disturbed, Relayed};
+pub use relayed::{ClosedWith, Disturbed, MAX_PINGED_BYTES, MAX_PINGED_BYTES_PER_S, Relayed};
 pub use run::{MeasurementLog, RunError, RunFolder};
 pub use sample::{Sample, SampleError, read_samples, write_samples};
 pub use scenario::Scenario;

@@ -16,6 +16,13 @@ pub struct Relayed {
     pub server_rss_start_bytes: Option<u64>,
 }
 
+/// Bytes of pings that a window's flood of them has at most: what a server that keeps all pongs grows by, and no more than a small
+/// machine can spare.
+pub const MAX_PINGED_BYTES: u64 = 128 << 20;
+
+/// The same of one second: a million pings and more, at a twentieth of the time of the client that measures.
+pub const MAX_PINGED_BYTES_PER_S: u64 = 160_000_000;
+
 /// What became of the connections that disturbed a window, by its end. Each that was attempted is in exactly one of `left`, `open`,
 /// `closed`, `ended`, `reset` and `refused`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -45,6 +52,9 @@ pub struct Disturbed {
     pub bytes: u64,
     /// How long the client was busy with them in the window: its own work, which delays what it reads meanwhile.
     pub client_ns: u64,
+    /// Bytes of pings that were sent, at most [`MAX_PINGED_BYTES`] a window; `None` where none were to be.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pinged_bytes: Option<u64>,
 }
 
 /// How many connections the server closed with one code.
@@ -77,6 +87,9 @@ impl Disturbed {
         self.lost += other.lost;
         self.bytes += other.bytes;
         self.client_ns += other.client_ns;
+        if let Some(bytes) = other.pinged_bytes {
+            *self.pinged_bytes.get_or_insert(0) += bytes;
+        }
     }
 
     /// All that the server closed with a close frame.
@@ -100,7 +113,10 @@ impl Disturbance {
     /// before the window to its end.
     pub const fn begun_per_s(self) -> Option<u32> {
         match self {
-            Disturbance::Nothing | Disturbance::StoppedReader | Disturbance::SlowReader => None,
+            Disturbance::Nothing
+            | Disturbance::StoppedReader
+            | Disturbance::SlowReader
+            | Disturbance::PingFlood => None,
             Disturbance::Vanishing | Disturbance::Churn => Some(50),
             Disturbance::HalfOpen | Disturbance::ConnectFlood => Some(1000),
         }
@@ -110,7 +126,7 @@ impl Disturbance {
     pub const fn most_at_once(self) -> u32 {
         match self {
             Disturbance::Nothing => 0,
-            Disturbance::StoppedReader | Disturbance::SlowReader => 1,
+            Disturbance::StoppedReader | Disturbance::SlowReader | Disturbance::PingFlood => 1,
             Disturbance::HalfOpen => 100,
             Disturbance::Vanishing | Disturbance::Churn | Disturbance::ConnectFlood => 64,
         }
@@ -132,6 +148,10 @@ mod tests {
         all.add(&other);
         let closed = [ClosedWith { code: None, count: 2 }, ClosedWith { code: Some(1008), count: 4 }];
         assert_eq!((all.attempted, all.received, all.all_closed()), (7, 14, 6));
+        assert_eq!(all.pinged_bytes, None, "there were no pings");
+        all.add(&Disturbed { pinged_bytes: Some(5), ..Disturbed::default() });
+        all.add(&Disturbed { pinged_bytes: Some(7), ..Disturbed::default() });
+        assert_eq!(all.pinged_bytes, Some(12));
         assert_eq!(all.closed, closed);
     }
 }

@@ -1,6 +1,6 @@
 //! What the measured subscribers feel of those beside them, and what becomes of these.
 
-use tickbench_record::{Disturbance, Disturbed, ScenarioKind};
+use tickbench_record::{Disturbance, Disturbed, MAX_PINGED_BYTES, MAX_PINGED_BYTES_PER_S, ScenarioKind};
 use tickbench_stats::{CellSummary, Felt, Metric, Verdict};
 
 use super::flags::row_name;
@@ -53,6 +53,12 @@ fn what(beside: Disturbance) -> String {
         Disturbance::Churn => {
             format!("{per_s} subscribers a second come, take a message and leave with a close handshake")
         }
+        Disturbance::PingFlood => format!(
+            "one connection that publishes nothing sends pings as fast as the server takes them, up to {} MB a second and {} MiB an \
+             execution, and reads no answer before the window is over",
+            MAX_PINGED_BYTES_PER_S / 1_000_000,
+            MAX_PINGED_BYTES >> 20,
+        ),
     }
 }
 
@@ -72,7 +78,8 @@ fn table(run: &Run, question: &Question) -> Table {
             ]
             .map(String::from),
         );
-    let mut table = Table::new(headings);
+    let pings = question[0].cell.beside == Disturbance::PingFlood;
+    let mut table = Table::new(headings.chain(pings.then(|| "pings taken MiB an execution".into())));
     for cell in question {
         let mut row = vec![row_name(run, &mut table, cell)];
         row.extend(metrics.iter().map(|metric| ratio(run, &mut table, cell, *metric)));
@@ -86,9 +93,20 @@ fn table(run: &Run, question: &Question) -> Table {
             None => (0..3).for_each(|_| row.push(table.missing("no iteration completed"))),
         }
         row.push(plain(&mut table, cell, Metric::DisturberShare, Unit::Percent));
+        if pings {
+            row.push(pinged(&mut table, cell));
+        }
         table.push(row);
     }
     table
+}
+
+/// The mean of the pings that the server, or the kernel for it, took of one flood.
+fn pinged(table: &mut Table, cell: &CellSummary) -> String {
+    match cell.disturbed.as_ref().and_then(|seen| Some((seen.pinged_bytes?, seen.attempted))) {
+        Some((bytes, floods)) => number(bytes as f64 / floods as f64 / f64::from(1 << 20)),
+        None => table.missing("no iteration completed"),
+    }
 }
 
 /// The metrics that any server has a ratio of.

@@ -417,6 +417,8 @@ impl Columns {
             let meaning = format!("those that disturbed: {meaning}");
             self.whole(format!("disturbers_{name}"), unit, meaning, move |m| of(m).map(read));
         }
+        let meaning = "those that disturbed: bytes of pings that they sent";
+        self.whole("disturbers_pinged_bytes", "B", meaning, |m| of(m)?.pinged_bytes);
         let meaning = "those that disturbed: the codes of the server's close frames, with how many of each";
         self.text("disturbers_closed_codes", meaning, |m| {
             let code = |closed: &ClosedWith| match closed.code {

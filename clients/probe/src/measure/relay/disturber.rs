@@ -10,24 +10,28 @@ use std::io;
 use tickbench_client_kit::Failure;
 use tickbench_record::{Disturbance, Disturbed, Request, Stage};
 
+use super::SUBSCRIBE;
 use super::guests::Guests;
+use super::pinger::Pinger;
 use super::reader::{Appetite, Reader};
 
 /// What disturbs.
 pub(super) enum Disturber {
     Nobody,
     Reader(Box<Reader>),
+    Pinger(Box<Pinger>),
     Guests(Box<Guests>),
 }
 
 impl Disturber {
-    /// What `request` wants beside it. One that reads is connected when this returns; others come when the window opens.
+    /// What `request` wants beside it. One that reads or pings is connected when this returns; others come when the window opens.
     pub(super) fn new(request: &Request) -> Result<Disturber, Failure> {
-        let reader = |appetite| Ok(Disturber::Reader(Box::new(Reader::new(request, appetite)?)));
+        let reader = |appetite| Ok(Disturber::Reader(Box::new(Reader::new(request, SUBSCRIBE, appetite)?)));
         match request.beside {
             Disturbance::Nothing => Ok(Disturber::Nobody),
             Disturbance::StoppedReader => reader(Appetite::None),
             Disturbance::SlowReader => reader(Appetite::Tenth),
+            Disturbance::PingFlood => Ok(Disturber::Pinger(Box::new(Pinger::new(request)?))),
             kind => Guests::new(kind, request.server)
                 .map(|guests| Disturber::Guests(Box::new(guests)))
                 .map_err(|cause| {
@@ -40,7 +44,7 @@ impl Disturber {
     pub(super) fn is_ready(&self) -> bool {
         match self {
             Disturber::Reader(reader) => reader.is_subscribed(),
-            Disturber::Nobody | Disturber::Guests(_) => true,
+            Disturber::Nobody | Disturber::Pinger(_) | Disturber::Guests(_) => true,
         }
     }
 
@@ -49,6 +53,7 @@ impl Disturber {
         match self {
             Disturber::Nobody => {}
             Disturber::Reader(reader) => reader.open_window(published),
+            Disturber::Pinger(pinger) => pinger.open_window(now_ns, published),
             Disturber::Guests(guests) => guests.open_window(now_ns),
         }
     }
@@ -59,6 +64,7 @@ impl Disturber {
         match self {
             Disturber::Nobody => u64::MAX,
             Disturber::Reader(reader) => reader.next_ns(),
+            Disturber::Pinger(pinger) => pinger.next_ns(),
             Disturber::Guests(guests) => guests.next_ns(),
         }
     }
@@ -71,6 +77,10 @@ impl Disturber {
                 reader.step(now_ns, sent_bytes);
                 Ok(())
             }
+            Disturber::Pinger(pinger) => {
+                pinger.step(now_ns);
+                Ok(())
+            }
             Disturber::Guests(guests) => guests.step(now_ns),
         }
     }
@@ -80,6 +90,7 @@ impl Disturber {
         match self {
             Disturber::Nobody => Ok(None),
             Disturber::Reader(reader) => Ok(Some(reader.finish(published))),
+            Disturber::Pinger(pinger) => Ok(Some(pinger.finish(published))),
             Disturber::Guests(guests) => guests.finish().map(Some),
         }
     }

@@ -7,6 +7,7 @@ mod disturber;
 mod flights;
 mod following;
 mod guests;
+mod pinger;
 mod publisher;
 mod reader;
 mod subscribers;

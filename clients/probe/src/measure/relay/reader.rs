@@ -5,12 +5,12 @@
 //! the window is over it reads all that is left, to learn what became of it.
 
 use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
 
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use tickbench_client_kit::{Failure, monotonic_ns};
 use tickbench_record::{Disturbed, Request, Stage};
 
-use super::SUBSCRIBE;
 use super::following::{End, Following};
 use crate::link::socket::{Patience, receive};
 use crate::link::{self, Connection, Spacing};
@@ -63,9 +63,9 @@ enum Fate {
 }
 
 impl Reader {
-    /// Subscribes.
-    pub(super) fn new(request: &Request, appetite: Appetite) -> Result<Reader, Failure> {
-        let mut opened = link::open(request.server, SUBSCRIBE, 1, Spacing::None, request.stall_ns)?;
+    /// Connects to `target`.
+    pub(super) fn new(request: &Request, target: &str, appetite: Appetite) -> Result<Reader, Failure> {
+        let mut opened = link::open(request.server, target, 1, Spacing::None, request.stall_ns)?;
         let mut connection = opened.pop().expect("one was asked for");
         set_socket_recv_buffer_size(&connection.socket, RECEIVE_BUFFER_BYTES).map_err(|cause| {
             Failure::own(Stage::Connect, format!("failed to set a small receive buffer: {cause}"))
@@ -88,6 +88,10 @@ impl Reader {
 
     pub(super) fn is_subscribed(&self) -> bool {
         self.following.is_subscribed
+    }
+
+    pub(super) fn socket(&self) -> &OwnedFd {
+        &self.connection.socket
     }
 
     /// The window opens, when `published` messages were.
