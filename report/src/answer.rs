@@ -1,7 +1,7 @@
 //! The answer: who is ahead, by how much, and where nobody is.
 
 use tickbench_record::ScenarioKind;
-use tickbench_stats::{CellSummary, Comparison, FAMILY_ERROR, Metric, Place, Verdict};
+use tickbench_stats::{CellSummary, Comparison, Metric, Paired, Place, Verdict};
 
 use crate::reason::{self, absent};
 use crate::run::{Question, Run, metric_words, said};
@@ -110,9 +110,7 @@ fn too_few(run: &Run, race: &Race) -> Option<usize> {
             .iter()
             .any(|cell| cell.cell.scenario == *scenario && cell.cell.question() == comparison.question)
     };
-    let family = run.summary.comparisons.iter().filter(of_scenario).count().max(1);
-    // All n differences of one sign come about with a chance of 2 / 2ⁿ.
-    let needed = (2.0 * family as f64 / FAMILY_ERROR).log2().floor() as usize + 1;
+    let needed = Paired::fewest(run.summary.comparisons.iter().filter(of_scenario).count());
     let held = race.places.iter().map(|place| place.estimate.iterations).min()?;
     (held < needed).then_some(needed)
 }

@@ -4,7 +4,7 @@ use crate::compare::ratio;
 use crate::effect::Shift;
 use crate::figure::Figure;
 use crate::resample::Tables;
-use crate::{Estimate, effect, signed_rank};
+use crate::{Estimate, FAMILY_ERROR, effect, signed_rank};
 
 /// How two figures differ, told from the same iterations of both.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,6 +22,12 @@ pub struct Paired {
 }
 
 impl Paired {
+    /// The fewest pairs of which the signed-rank test can call any two figures different, corrected over so many comparisons: all n
+    /// differences of one sign come about with a chance of 2 / 2ⁿ.
+    pub fn fewest(family: usize) -> usize {
+        (2.0 * family.max(1) as f64 / FAMILY_ERROR).log2().floor() as usize + 1
+    }
+
     /// Compares `one` with `other`, entry by entry; resamples are drawn from `seed`. `None` of no values, and where a value is not
     /// above 0.
     ///

@@ -1,7 +1,7 @@
 //! `tickbench control`: one server against itself. What differs is the machine's noise, and a verdict is a false one.
 
 use tickbench_record::{CONTROL, Study};
-use tickbench_stats::{Absence, CellSummary, Floor, Metric, Verdict};
+use tickbench_stats::{Absence, CellSummary, Floor, Metric, Paired, Verdict};
 
 use crate::cli::{ControlArgs, RunArgs};
 use crate::exit::ExitStatus;
@@ -18,21 +18,32 @@ pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<ExitSta
     let floors = &summary.floors;
     out::text(format_args!("\n{}", shown(floors)));
     let alarms = floors.iter().filter(|one| one.verdict != Verdict::NoDifference).count();
-    match (floors.len(), alarms) {
-        (0, _) => out::line(format_args!("nothing could be compared: {}", why_nothing(&summary.cells))),
-        (all, 0) => out::line(format_args!(
-            "no difference in {all} comparisons of the server with itself, as it should be"
-        )),
-        (all, _) => out::line(format_args!(
-            "{alarms} of {all} comparisons call the server different from itself: do not trust verdicts of this machine as it \
-             is now; `tickbench preflight` says what to do about it"
-        )),
-    }
-    Ok(status.and(match (floors.len(), alarms) {
-        (0, _) => ExitStatus::Undecided,
-        (_, 0) => ExitStatus::Success,
-        _ => ExitStatus::CheckFailed,
-    }))
+    let needed = Paired::fewest(floors.len());
+    let can_tell = floors.iter().any(|one| one.ratio.iterations >= needed);
+    let (verdict, said) = match (floors.len(), alarms) {
+        (0, _) => {
+            (ExitStatus::Undecided, format!("nothing could be compared: {}", why_nothing(&summary.cells)))
+        }
+        (all, 1..) => (
+            ExitStatus::CheckFailed,
+            format!(
+                "{alarms} of {all} comparisons call the server different from itself: do not trust verdicts of this machine as it \
+                 is now; `tickbench preflight` says what to do about it"
+            ),
+        ),
+        (_, 0) if !can_tell => (
+            ExitStatus::Undecided,
+            format!(
+                "too few iterations to call anything different: it takes at least {needed} that completed"
+            ),
+        ),
+        (all, 0) => (
+            ExitStatus::Success,
+            format!("no difference in {all} comparisons of the server with itself, as it should be"),
+        ),
+    };
+    out::line(said);
+    Ok(status.and(verdict))
 }
 
 /// Why no row could be compared with its control: what stands against the first one that does not.

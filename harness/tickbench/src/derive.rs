@@ -19,9 +19,11 @@ const ANSWER_LINES: usize = 12;
 /// `tickbench report DIR`.
 pub(crate) fn command(path: &Path) -> anyhow::Result<ExitStatus> {
     let folder = RunFolder::open(path)?;
-    print_answer(&derive(&folder, note_progress(&folder))?);
+    let (report, summary) = derive(&folder, note_progress(&folder))?;
+    print_answer(&report);
     out::line(path.join(REPORT).display());
-    Ok(ExitStatus::Success)
+    let has_figures = summary.cells.iter().any(|cell| cell.completed > 0);
+    Ok(if has_figures { ExitStatus::Success } else { ExitStatus::Undecided })
 }
 
 /// Whether another process measures into the run now; says so.
@@ -36,8 +38,8 @@ pub(crate) fn note_progress(folder: &RunFolder) -> bool {
     held.is_some()
 }
 
-/// Writes `summary.json`, `graphs/*.svg` and `REPORT.md`. Returns the report's text.
-pub(crate) fn derive(folder: &RunFolder, in_progress: bool) -> anyhow::Result<String> {
+/// Writes `summary.json`, `graphs/*.svg` and `REPORT.md`. Returns the report's text, and what it shows.
+pub(crate) fn derive(folder: &RunFolder, in_progress: bool) -> anyhow::Result<(String, Summary)> {
     let study = folder.study()?;
     let environment = folder.environment()?;
     let summary = summarized(folder, in_progress)?;
@@ -52,7 +54,7 @@ pub(crate) fn derive(folder: &RunFolder, in_progress: bool) -> anyhow::Result<St
     let report =
         tickbench_report::render_with(&study, &environment, &summary, &figures, folder.ledger()?.as_ref())?;
     folder.write(REPORT, report.as_bytes())?;
-    Ok(report)
+    Ok((report, summary))
 }
 
 /// What a run comes to.

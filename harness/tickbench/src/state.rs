@@ -51,7 +51,7 @@ impl RunState {
             ));
             return Ok(Ended { folder: None, status: status.and(ExitStatus::Undecided) });
         }
-        derive::print_answer(&derive::derive(&self.folder, false)?);
+        derive::print_answer(&derive::derive(&self.folder, false)?.0);
         out::line(format_args!(
             "{completed} executions completed, {failed} failed. {}",
             spent::in_words(&self.spent)

@@ -52,12 +52,17 @@ pub(crate) fn command(root: &Root, args: &VerifyArgs) -> anyhow::Result<ExitStat
         out::line(format_args!("{name}: skipped, {reason}"));
     }
     match failed {
+        0 if servers.is_empty() => out::line("no server is left to check"),
         0 => out::line("every check holds"),
         count => {
             out::line(format_args!("{count} checks failed: servers/PROTOCOL.md says what a server must do"))
         }
     }
-    Ok(if failed == 0 { ExitStatus::Success } else { ExitStatus::CheckFailed })
+    Ok(match failed {
+        0 if servers.is_empty() => ExitStatus::Undecided,
+        0 => ExitStatus::Success,
+        _ => ExitStatus::CheckFailed,
+    })
 }
 
 fn shown(check: &Check) -> String {

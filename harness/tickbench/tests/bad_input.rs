@@ -74,6 +74,37 @@ fn an_output_folder_that_exists_and_is_no_run() {
     assert_eq!(std::fs::read_to_string(kept).unwrap(), "mine");
 }
 
+/// What cannot be written to is found before anything is built.
+#[test]
+fn an_output_folder_that_cannot_be_made() {
+    let project = Project::injecting("fine");
+    project.write("file", "mine");
+    for args in [
+        &["run", "--study", "study.toml"][..],
+        &["control", "--study", "study.toml"],
+        &["capacity", "--p99", "1ms"],
+        &["resolution"],
+    ] {
+        let output = project.tickbench(&[args, &["--out", "file/below/run"]].concat());
+        assert_code(&output, 2);
+        for words in ["failed to create `file/below", "Not a directory", "--out"] {
+            assert!(stderr(&output).contains(words), "{args:?}: {words} is missing from {}", stderr(&output));
+        }
+        assert!(!stderr(&output).contains("building"), "{args:?}: {}", stderr(&output));
+    }
+    assert_eq!(std::fs::read_to_string(project.path().join("file")).unwrap(), "mine");
+}
+
+#[test]
+fn folders_that_were_made_for_a_run_that_cannot_begin_are_gone_again() {
+    let project = Project::sound();
+    let entry = project.server("bad", "fine").replace("build = ['true']", "build = ['false']");
+    project.write("servers/servers.toml", &entry);
+    let output = project.tickbench(&["run", "--study", "study.toml", "--out", "a/b/run"]);
+    assert_code(&output, 2);
+    assert!(!project.path().join("a").exists());
+}
+
 #[test]
 fn a_port_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -225,3 +225,28 @@ fn preflight_prints_what_it_found_and_what_a_run_would_take() {
     assert_code(&output, 2);
     assert!(stderr(&output).contains("core 4096"), "{}", stderr(&output));
 }
+
+/// What the last run took is taken again, though the other way round would be a little quieter; and two such runs can be compared.
+#[test]
+fn an_automatic_choice_of_cores_stays_the_same() {
+    let project = Project::watched("fine");
+    let (output, run) = project.run(&[]);
+    assert_code(&output, 0);
+    let first = run.environment().cores;
+    let (server, client) = (first.server.unwrap(), first.client.unwrap());
+    let remembered = std::fs::read_dir(project.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with("tickbench-cores-"))
+        .unwrap();
+    assert_eq!(std::fs::read_to_string(&remembered).unwrap(), format!("{server},{client}\n"));
+    std::fs::write(&remembered, format!("{client},{server}\n")).unwrap();
+    for out in ["second", "third"] {
+        assert_code(&project.tickbench(&["run", "--study", "study.toml", "--out", out]), 0);
+        let Environment { cores, findings, .. } = Run(project.path().join(out)).environment();
+        assert_eq!((cores.server, cores.client), (Some(client), Some(server)));
+        let choice = findings.iter().find(|finding| finding.subject == "choice of cores").unwrap();
+        assert!(choice.found.contains("those of the last run on this machine"), "{choice:?}");
+    }
+    assert_code(&project.tickbench(&["compare", "second", "third"]), 0);
+}

@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt as _;
 
 use support::{Project, assert_code, stderr, stdout, study};
 use tickbench_record::{Outcome, RunFolder};
@@ -190,4 +192,66 @@ fn a_capture_of_nothing_says_why() {
     assert_code(&output, 2);
     assert!(stderr(&output).contains("failed to open `ws://127.0.0.1:1/`"), "{}", stderr(&output));
     assert!(!project.path().join("none.jsonl").exists());
+}
+
+/// Bytes that are no text, in an argument, in a path that a client is told, and in the project's own folder.
+#[test]
+fn paths_need_not_be_text() {
+    let project = Project::sound();
+    let folder = project.path().join(OsStr::from_bytes(b"p\xff"));
+    for part in ["servers", "clients"] {
+        std::fs::create_dir_all(folder.join(part)).unwrap();
+        let manifest = format!("{part}/{part}.toml");
+        std::fs::copy(project.path().join(&manifest), folder.join(&manifest)).unwrap();
+    }
+    for server in ["one", "two"] {
+        std::fs::create_dir(folder.join("servers").join(server)).unwrap();
+    }
+    // A server whose program lies in the folder.
+    let path = folder.join("servers/servers.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let fake = text.split('\'').find(|word| word.ends_with("/fake")).unwrap();
+    std::fs::copy(fake, folder.join("servers/one/own")).unwrap();
+    std::fs::write(&path, text.replacen(&format!("run = ['{fake}'"), "run = ['{folder}/own'", 1)).unwrap();
+    let mut command = project.bare_command();
+    command.arg("--root").arg(&folder).args(["run", "--study", "study.toml", "--samples", "--out"]);
+    let out = OsStr::from_bytes(b"o\xffut");
+    let output = command.arg(out).env("CARGO_TARGET_DIR", folder.join("target")).output().unwrap();
+    assert_code(&output, 0);
+    let run = support::Run(project.path().join(out));
+    assert_eq!((run.completed("one"), run.completed("two")), (6, 6));
+    let command = run.environment().command;
+    assert!(command.contains("--out $'o\\xffut'"), "{command}");
+    let samples = RunFolder::open(&run.0).unwrap().samples_folder();
+    assert_eq!(samples.read_dir().unwrap().count(), 12);
+}
+
+#[test]
+fn nothing_to_measure_or_to_check_is_no_success() {
+    let project = Project::sound();
+    let entry = project.server("exotic", "fine") + "skip_if_missing = 'no-such-compiler'\n";
+    project.write("servers/servers.toml", &entry);
+    for args in [
+        &["run", "--study", "study.toml", "--out", "out"][..],
+        &["verify"],
+        &["study", "--check", "study.toml"],
+    ] {
+        let output = project.tickbench(args);
+        assert_code(&output, 3);
+        assert!(stdout(&output).contains("exotic") || stderr(&output).contains("exotic"), "{args:?}");
+    }
+    assert!(!project.out().0.exists());
+
+    let project = Project::new(&[("one", "dies")], "fine", "fine");
+    let (output, _) = project.run(&[]);
+    assert_code(&output, 3);
+    assert_code(&project.tickbench(&["report", "out"]), 3);
+}
+
+#[test]
+fn too_few_iterations_decide_nothing_about_a_control() {
+    let project = Project::sound();
+    let output =
+        project.tickbench(&["control", "--study", "study.toml", "--iterations", "1", "--out", "out"]);
+    assert_code(&output, 3);
 }

@@ -111,8 +111,15 @@ impl Project {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.bare_command();
+        command.arg("--root").arg(self.path()).args(args);
+        command
+    }
+
+    /// The harness without an argument, in the project's folder.
+    pub(crate) fn bare_command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tickbench"));
-        command.arg("--root").arg(self.path()).args(args).current_dir(self.path());
+        command.current_dir(self.path());
         command.env("CARGO_TARGET_DIR", self.path().join("target")).stdin(Stdio::null());
         // Projects of other tests measure on the same cores at the same time.
         command.env("TICKBENCH_MACHINE_DIR", self.path());
