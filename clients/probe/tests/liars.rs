@@ -196,7 +196,7 @@ fn stalled(from_ns: u64, held_ns: u64) -> SocketAddr {
 #[test]
 fn a_stall_shows_what_was_due_in_it_wherever_it_falls() {
     // The window is from 200 ms on to 700 ms, or somewhat later. Held back for T at a rate R, R·T/2 are late by more than T/2.
-    let (before, inside, across) = ((100, 300), (450, 100), (500, 600));
+    let (before, inside, across) = ((100, 400), (450, 100), (500, 600));
     for ((from_ms, held_ms), late_ms, least) in [(before, 20, 50), (inside, 50, 50), (across, 150, 100)] {
         let seen = completed(measure(&paced(stalled(from_ms * MS, held_ms * MS))));
         assert_eq!((seen.sent, seen.received, seen.lost), (500, 500, 0), "held back from {from_ms} ms on");

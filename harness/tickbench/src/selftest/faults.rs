@@ -178,22 +178,29 @@ fn told(failed: &Failed) -> Option<Disorder> {
     Some(Disorder { missing: before(" messages missing")?, repeated: before(" repeated or out of order")? })
 }
 
-/// A sent stamp in the past makes lag negative, one in the future delivery: once for each.
-pub(super) fn skew(subject: &mut Subject<'_>, by: &str) -> anyhow::Result<Finding> {
+/// A sent stamp in the past is before that of the tick before it; one in the future is behind that of the tick after it. `liar` is the first
+/// tick that this is so of.
+pub(super) fn skew(subject: &mut Subject<'_>, by: &str, liar: Liar) -> anyhow::Result<Finding> {
     let stream = Stream { faults: vec![format!("skew={by}/{EVERY}")], ..Stream::default() };
-    Ok(match subject.stream(&stream)? {
-        Ok(seen) => judge_skew(&seen),
-        Err(failed) => Finding::failed("figures, some of them negative".into(), &failed),
-    })
+    Ok(judge_skew(liar, subject.stream(&stream)?))
 }
 
-fn judge_skew(seen: &Observation) -> Finding {
-    let due = seen.received / EVERY;
-    Finding {
-        expected: format!("{due} ± 1 values below zero, counted and in no histogram"),
-        seen: format!("{} values below zero", seen.negative),
-        caught: due > 1 && seen.negative.abs_diff(due) <= 1,
-    }
+/// Which tick's stamp contradicts the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Liar {
+    Harmed,
+    Next,
+}
+
+fn judge_skew(liar: Liar, seen: Seen) -> Finding {
+    let tick = EVERY - 1 + u64::from(liar == Liar::Next);
+    let expected = format!("failed at {}, and tick {tick} named", Stage::Audit);
+    let Err(failed) = seen else { return Finding::believed(expected) };
+    let claim = format!("tick {tick} of connection 0 claims to have been sent at ");
+    let caught = failed.stage == Stage::Audit && failed.reason.starts_with(&claim);
+    // The times themselves are no reading.
+    let seen = failed.to_string().split(" at ").take(2).collect::<Vec<_>>().join(" at ");
+    Finding { expected, seen, caught }
 }
 
 /// A payload that is not what the seed says.
@@ -234,6 +241,19 @@ mod tests {
         assert!(!caught(broken(Stage::Audit, 40, 40)), "another kind");
         assert!(!caught(broken(Stage::Measure, 40, 0)), "another stage");
         assert!(!caught(Err(Failed { stage: Stage::Audit, reason: "something is odd".into() })));
+    }
+
+    #[test]
+    fn a_skewed_stamp_is_caught_where_the_tick_is_named_that_contradicts_another() {
+        let failed = |stage, tick| {
+            let reason =
+                format!("tick {tick} of connection 0 claims to have been sent at 5 ns, and the tick before");
+            judge_skew(Liar::Harmed, Err(Failed { stage, reason })).caught
+        };
+        assert!(failed(Stage::Audit, 49));
+        assert!(!failed(Stage::Audit, 50), "that is the next");
+        assert!(!failed(Stage::Measure, 49));
+        assert!(!judge_skew(Liar::Harmed, Ok(Observation::default())).caught, "believed");
     }
 
     #[test]

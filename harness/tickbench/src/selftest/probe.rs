@@ -72,12 +72,12 @@ pub(super) const PROBES: &[Probe] = &[
     Probe {
         name: "skew-back",
         done: "each 50th sent stamp was put a second back",
-        run: |subject| faults::skew(subject, "-1s"),
+        run: |subject| faults::skew(subject, "-1s", faults::Liar::Harmed),
     },
     Probe {
         name: "skew-ahead",
         done: "each 50th sent stamp was put a second ahead",
-        run: |subject| faults::skew(subject, "1s"),
+        run: |subject| faults::skew(subject, "1s", faults::Liar::Next),
     },
     Probe { name: "corrupt", done: "a byte of each 50th payload was changed", run: faults::corrupt },
 ];
