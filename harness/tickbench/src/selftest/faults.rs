@@ -6,7 +6,7 @@ use super::probe::{Finding, at_least, present, shown};
 use super::stream::{Failed, Seen, Stream, Subject, WARMUP_MS};
 
 /// Each so manyth tick is harmed, where nothing else is said.
-const EVERY: u64 = 50;
+pub(super) const EVERY: u64 = 50;
 
 const DELAY_NS: u64 = 20_000;
 
@@ -178,9 +178,10 @@ fn told(failed: &Failed) -> Option<Disorder> {
     Some(Disorder { missing: before(" messages missing")?, repeated: before(" repeated or out of order")? })
 }
 
-/// A sent stamp in the past makes lag negative, one in the future delivery: once for each.
+/// A clock of the server that is behind makes lag negative, one that is ahead delivery: once for each tick. Stamps that follow each
+/// other say nothing against it.
 pub(super) fn skew(subject: &mut Subject<'_>, by: &str) -> anyhow::Result<Finding> {
-    let stream = Stream { faults: vec![format!("skew={by}/{EVERY}")], ..Stream::default() };
+    let stream = Stream { faults: vec![format!("skew={by}/1")], ..Stream::default() };
     Ok(match subject.stream(&stream)? {
         Ok(seen) => judge_skew(&seen),
         Err(failed) => Finding::failed("figures, some of them negative".into(), &failed),
@@ -188,11 +189,11 @@ pub(super) fn skew(subject: &mut Subject<'_>, by: &str) -> anyhow::Result<Findin
 }
 
 fn judge_skew(seen: &Observation) -> Finding {
-    let due = seen.received / EVERY;
+    let due = seen.received;
     Finding {
-        expected: format!("{due} ± 1 values below zero, counted and in no histogram"),
+        expected: format!("{due} values below zero, counted and in no histogram"),
         seen: format!("{} values below zero", seen.negative),
-        caught: due > 1 && seen.negative.abs_diff(due) <= 1,
+        caught: due > 0 && seen.negative == due,
     }
 }
 
@@ -234,6 +235,15 @@ mod tests {
         assert!(!caught(broken(Stage::Audit, 40, 40)), "another kind");
         assert!(!caught(broken(Stage::Measure, 40, 0)), "another stage");
         assert!(!caught(Err(Failed { stage: Stage::Audit, reason: "something is odd".into() })));
+    }
+
+    #[test]
+    fn a_skewed_clock_is_caught_where_every_sample_is_counted_as_negative() {
+        let caught = |received, negative| {
+            judge_skew(&Observation { received, negative, ..Observation::default() }).caught
+        };
+        assert!(caught(1_500, 1_500));
+        assert!(!caught(1_500, 1_499) && !caught(1_500, 0) && !caught(0, 0));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use tickbench_record::Distribution;
 
 use super::stream::{Failed, Subject};
-use super::{faults, meddling};
+use super::{faults, lies, meddling};
 
 /// A harm, and how to see whether it is caught.
 pub(super) struct Probe {
@@ -60,15 +60,38 @@ pub(super) const PROBES: &[Probe] = &[
     Probe { name: "reorder", done: "each 50th tick was sent after the next", run: faults::reorder },
     Probe {
         name: "skew-back",
-        done: "each 50th sent stamp was put a second back",
+        done: "each sent stamp was put a second back",
         run: |subject| faults::skew(subject, "-1s"),
     },
     Probe {
         name: "skew-ahead",
-        done: "each 50th sent stamp was put a second ahead",
+        done: "each sent stamp was put a second ahead",
         run: |subject| faults::skew(subject, "1s"),
     },
     Probe { name: "corrupt", done: "a byte of each 50th payload was changed", run: faults::corrupt },
+    Probe { name: "silence", done: "one connection of four got no tick", run: lies::silence },
+    Probe { name: "tail", done: "from the middle of the window on no tick was sent", run: lies::tail },
+    Probe {
+        name: "due-zero",
+        done: "each 50th tick was said to be due at 0",
+        run: |subject| lies::due(subject, "zero"),
+    },
+    Probe {
+        name: "due-sent",
+        done: "each 50th tick was said to be due when it was sent",
+        run: |subject| lies::due(subject, "sent"),
+    },
+    Probe {
+        name: "due-early",
+        done: "each 50th tick was said to be due a nanosecond earlier",
+        run: |subject| lies::due(subject, "-1ns"),
+    },
+    Probe {
+        name: "sent-back",
+        done: "each 50th tick was said to be sent a second before it was",
+        run: lies::sent_back,
+    },
+    Probe { name: "close", done: "the stream was closed in the middle of the window", run: lies::close },
 ];
 
 impl Finding {
