@@ -6,16 +6,20 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
+
 use crate::Liar;
 use crate::frame::Frame;
 use crate::lies::{self, Lie};
 
-/// Bytes of one read.
+/// Bytes of one read, and of each of the kernel's buffers on the way to the client: what the liar holds up beyond them is little beside
+/// what the contract lets a server keep for a slow subscriber.
 const READ_BYTES: usize = 64 << 10;
 
 /// Passes a connection on to the real server, in whose place the lie may answer.
 pub(crate) fn serve(mut client: TcpStream, number: u64, liar: &Liar) -> io::Result<()> {
     client.set_nodelay(true)?;
+    set_socket_send_buffer_size(&client, READ_BYTES)?;
     let mut request = Vec::new();
     let head_bytes = read_head(&mut client, &mut request)?;
     let head = String::from_utf8_lossy(&request[..head_bytes]).into_owned();
@@ -33,6 +37,7 @@ pub(crate) fn serve(mut client: TcpStream, number: u64, liar: &Liar) -> io::Resu
     }
     let mut server = TcpStream::connect(liar.server)?;
     server.set_nodelay(true)?;
+    set_socket_recv_buffer_size(&server, READ_BYTES)?;
     server.write_all(&request[..head_bytes])?;
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     let mut hearing = lie();

@@ -75,9 +75,10 @@ impl Lie for Breach {
 fn merged(frames: Vec<Frame>) -> Vec<Frame> {
     let mut out: Vec<Frame> = Vec::new();
     for mut frame in frames {
-        frame.unmask();
         match out.last_mut() {
             Some(last) if last.is_message() && frame.is_message() && last.opcode() == frame.opcode() => {
+                last.unmask();
+                frame.unmask();
                 last.payload.append(&mut frame.payload);
             }
             _ => out.push(frame),
