@@ -41,18 +41,27 @@ fn judge_tail(lost: u64, seen: Seen) -> Finding {
 
 /// A due time that the schedule did not say.
 pub(super) fn due(subject: &mut Subject<'_>, lie: &str) -> anyhow::Result<Finding> {
-    stamp(subject, &format!("due={lie}/{EVERY}"), "due")
-}
-
-/// A tick that says that it was sent before the one before it.
-pub(super) fn sent_back(subject: &mut Subject<'_>) -> anyhow::Result<Finding> {
-    stamp(subject, &format!("skew=-1s/{EVERY}"), "sent")
-}
-
-fn stamp(subject: &mut Subject<'_>, fault: &str, claim: &str) -> anyhow::Result<Finding> {
-    let stream = Stream { faults: vec![fault.into()], ..Stream::default() };
-    let words = format!("tick {} of connection 0 claims to have been {claim}", EVERY - 1);
+    let stream = Stream { faults: vec![format!("due={lie}/{EVERY}")], ..Stream::default() };
+    let words = format!("tick {} of connection 0 claims to have been due", EVERY - 1);
     Ok(judge_named(Stage::Audit, &[&words], subject.stream(&stream)?))
+}
+
+/// A clock of the server that is behind makes lag negative, one that is ahead delivery: once for each tick. Its stamps follow each other,
+/// and say nothing against it.
+pub(super) fn clock(subject: &mut Subject<'_>, by: &str) -> anyhow::Result<Finding> {
+    let stream = Stream { faults: vec![format!("skew={by}/1")], ..Stream::default() };
+    Ok(match subject.stream(&stream)? {
+        Ok(seen) => judge_clock(&seen),
+        Err(failed) => Finding::failed("figures, all of one kind negative".into(), &failed),
+    })
+}
+
+fn judge_clock(seen: &Observation) -> Finding {
+    Finding {
+        expected: format!("{} values below zero, counted and in no histogram", seen.received),
+        seen: format!("{} values below zero", seen.negative),
+        caught: seen.received > 0 && seen.negative == seen.received,
+    }
 }
 
 /// The stream ends in good order, and too early.
@@ -87,6 +96,14 @@ mod tests {
         assert!(!caught(failed(Stage::Measure, "tick 49 of connection 0 claims to have been due at 0 ns")));
         assert!(!caught(failed(Stage::Audit, "tick 50 of connection 0 claims to have been due at 0 ns")));
         assert!(!caught(Ok(Observation::default())));
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_caught_where_every_sample_is_counted_as_negative() {
+        let seen = |received, negative| Observation { received, negative, ..Observation::default() };
+        let caught = |received, negative| judge_clock(&seen(received, negative)).caught;
+        assert!(caught(1_500, 1_500));
+        assert!(!caught(1_500, 1_499) && !caught(1_500, 0) && !caught(0, 0));
     }
 
     #[test]

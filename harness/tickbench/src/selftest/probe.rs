@@ -60,12 +60,12 @@ pub(super) const PROBES: &[Probe] = &[
     Probe { name: "reorder", done: "each 50th tick was sent after the next", run: faults::reorder },
     Probe {
         name: "skew-back",
-        done: "each sent stamp was put a second back",
+        done: "each 50th sent stamp was put a second back",
         run: |subject| faults::skew(subject, "-1s"),
     },
     Probe {
         name: "skew-ahead",
-        done: "each sent stamp was put a second ahead",
+        done: "each 50th sent stamp was put a second ahead",
         run: |subject| faults::skew(subject, "1s"),
     },
     Probe { name: "corrupt", done: "a byte of each 50th payload was changed", run: faults::corrupt },
@@ -87,9 +87,14 @@ pub(super) const PROBES: &[Probe] = &[
         run: |subject| lies::due(subject, "-1ns"),
     },
     Probe {
-        name: "sent-back",
-        done: "each 50th tick was said to be sent a second before it was",
-        run: lies::sent_back,
+        name: "clock-behind",
+        done: "every sent stamp was put a second back",
+        run: |subject| lies::clock(subject, "-1s"),
+    },
+    Probe {
+        name: "clock-ahead",
+        done: "every sent stamp was put a second ahead",
+        run: |subject| lies::clock(subject, "1s"),
     },
     Probe { name: "close", done: "the stream was closed in the middle of the window", run: lies::close },
 ];

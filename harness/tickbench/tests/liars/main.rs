@@ -174,7 +174,7 @@ fn verification_passes_who_lies_to_measurements_alone() {
 /// The floor tells these by itself: no liar is between it and the probe.
 #[test]
 fn the_self_test_catches_the_lies_that_need_no_proxy() {
-    let lies = "drop,duplicate,reorder,skew-back,skew-ahead,corrupt,silence,tail,due-zero,due-sent,due-early,sent-back,close";
+    let lies = "drop,duplicate,reorder,corrupt,silence,tail,due-zero,due-sent,due-early,clock-behind,clock-ahead,close";
     let output = rig::injecting().tickbench(&["selftest", "--only", lies]);
     let shown = stdout(&output);
     assert!(
