@@ -8,7 +8,8 @@ use thiserror::Error;
 /// The longest time that a fault may name.
 const MOST_NS: u64 = 60_000_000_000;
 
-const WORDS: &str = "delay=TIME, stall=TIME/N, skew=[-]TIME/N, drop=N, duplicate=N, reorder=N and corrupt=N";
+const WORDS: &str = "delay=TIME, stall=TIME/N, skew=[-]TIME/N, due=zero/N, due=sent/N, due=[-]TIME/N, drop=N, duplicate=N, reorder=N, \
+                     corrupt=N, silent=K, tail=K and close=K";
 
 /// One thing that the server does wrong in a stream of ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(crate) enum Fault {
     Stall { ns: u64, every: Every },
     /// `skew=TIME/N`: the sent stamp lies so far in the future, or with `-` in the past.
     Skew { ns: i64, every: Every },
+    /// `due=zero/N`, `due=sent/N`, `due=TIME/N`: the due stamp is a lie.
+    Due { lie: DueLie, every: Every },
     /// `drop=N`: the tick is not sent.
     Drop(Every),
     /// `duplicate=N`: the tick is sent twice.
@@ -25,6 +28,22 @@ pub(crate) enum Fault {
     Reorder(Every),
     /// `corrupt=N`: a byte of the tick is another, behind its stamps.
     Corrupt(Every),
+    /// `silent=K`: only the first K streams of the process get ticks.
+    Silent(u64),
+    /// `tail=K`: only the first K ticks of a stream are sent, and it stays open.
+    Tail(u64),
+    /// `close=K`: a stream ends with code 1000 after K ticks.
+    Close(u64),
+}
+
+/// What stands where a tick's due time should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DueLie {
+    Zero,
+    /// The sent stamp, so that there is no lag.
+    Sent,
+    /// The due time and so much, or with `-` less so much.
+    Off(i64),
 }
 
 /// Which ticks a fault befalls: the last of each so many, the first of them being number N − 1.
@@ -46,6 +65,8 @@ pub(crate) enum FaultError {
     Time(String),
     #[error("{0:?} is no number of ticks: write a whole number from 1 up, for reorder from 2 up")]
     Every(String),
+    #[error("{0:?} is no count: write a whole number from 0 up")]
+    Count(String),
 }
 
 impl FromStr for Fault {
@@ -61,11 +82,16 @@ impl FromStr for Fault {
             }
             "skew" => {
                 let (time, every) = split_ratio(value)?;
-                let ns = match time.strip_prefix('-') {
-                    Some(back) => -time_ns(back)?.cast_signed(),
-                    None => time_ns(time)?.cast_signed(),
+                Ok(Fault::Skew { ns: signed_ns(time)?, every })
+            }
+            "due" => {
+                let (lie, every) = split_ratio(value)?;
+                let lie = match lie {
+                    "zero" => DueLie::Zero,
+                    "sent" => DueLie::Sent,
+                    time => DueLie::Off(signed_ns(time)?),
                 };
-                Ok(Fault::Skew { ns, every })
+                Ok(Fault::Due { lie, every })
             }
             "drop" => every(value).map(Fault::Drop),
             "duplicate" => every(value).map(Fault::Duplicate),
@@ -73,6 +99,9 @@ impl FromStr for Fault {
             // Of two ticks that follow each other, only one can wait for the other.
             "reorder" if value.trim() == "1" => Err(FaultError::Every(value.into())),
             "reorder" => every(value).map(Fault::Reorder),
+            "silent" => count(value).map(Fault::Silent),
+            "tail" => count(value).map(Fault::Tail),
+            "close" => count(value).map(Fault::Close),
             _ => Err(FaultError::Unknown),
         }
     }
@@ -85,6 +114,17 @@ fn split_ratio(value: &str) -> Result<(&str, Every), FaultError> {
 
 fn every(text: &str) -> Result<Every, FaultError> {
     text.parse().map(Every).map_err(|_| FaultError::Every(text.into()))
+}
+
+fn count(text: &str) -> Result<u64, FaultError> {
+    text.parse().map_err(|_| FaultError::Count(text.into()))
+}
+
+fn signed_ns(text: &str) -> Result<i64, FaultError> {
+    match text.strip_prefix('-') {
+        Some(back) => Ok(-time_ns(back)?.cast_signed()),
+        None => Ok(time_ns(text)?.cast_signed()),
+    }
 }
 
 fn time_ns(text: &str) -> Result<u64, FaultError> {
@@ -121,6 +161,13 @@ mod tests {
             ("duplicate=7", Fault::Duplicate(every(7))),
             ("reorder=2", Fault::Reorder(every(2))),
             ("corrupt=1", Fault::Corrupt(every(1))),
+            ("due=zero/1", Fault::Due { lie: DueLie::Zero, every: every(1) }),
+            ("due=sent/50", Fault::Due { lie: DueLie::Sent, every: every(50) }),
+            ("due=-1ns/50", Fault::Due { lie: DueLie::Off(-1), every: every(50) }),
+            ("due=2us/50", Fault::Due { lie: DueLie::Off(2_000), every: every(50) }),
+            ("silent=0", Fault::Silent(0)),
+            ("tail=12", Fault::Tail(12)),
+            ("close=7", Fault::Close(7)),
         ] {
             assert_eq!(text.parse(), Ok(fault), "{text}");
         }
@@ -137,6 +184,11 @@ mod tests {
             ("stall=5ms", "\"5ms\" is no number of ticks"),
             ("stall=5/200", "\"5\" is no time"),
             ("stall=-5ms/200", "no time"),
+            ("due=never/1", "\"never\" is no time"),
+            ("due=zero", "\"zero\" is no number of ticks"),
+            ("silent=-1", "\"-1\" is no count"),
+            ("tail=", "no count"),
+            ("close=1.5", "no count"),
             ("delay=61s", "60s at most"),
             ("delay=ms", "no time"),
             ("delay=1.5ms", "no time"),

@@ -7,7 +7,7 @@ use tickbench_protocol::Flush;
 use tickbench_server_kit::{Endpoint, Refusal, TickRequest, now_ns};
 
 use crate::connection::{Connection, Outbox};
-use crate::fault::Fault;
+use crate::fault::{DueLie, Fault};
 use crate::prepared::Prepared;
 use crate::session::ignore;
 
@@ -21,14 +21,17 @@ pub(crate) fn admit(endpoint: &Endpoint) -> Result<(), Refusal> {
     }
 }
 
-/// As `session::ticks`, one tick a write, with what `faults` do to it.
+/// As `session::ticks`, one tick a write, with what `faults` do to it. It is stream number `stream` of the process, from 0.
 pub(crate) async fn ticks(
     connection: &mut Connection,
     request: TickRequest,
     faults: &[Fault],
+    stream: u64,
 ) -> io::Result<()> {
     let prepared = Prepared::of(&request);
-    let end = request.query().count.unwrap_or(u64::MAX);
+    let closes =
+        faults.iter().filter_map(|fault| if let Fault::Close(count) = *fault { Some(count) } else { None });
+    let end = closes.chain(request.query().count).min().unwrap_or(u64::MAX);
     let (mut pacer, mut seq, mut held) = (request.pacer(), 0, None);
     while seq < end {
         tokio::select! {
@@ -41,7 +44,7 @@ pub(crate) async fn ticks(
                 continue;
             }
         }
-        let tick = Tick { seq, due_ns: pacer.next_due_ns(), harm: Harm::of(faults, seq) };
+        let tick = Tick { seq, due_ns: pacer.next_due_ns(), harm: Harm::of(faults, stream, seq) };
         pacer.advance();
         seq += 1;
         match tick.harm.fate {
@@ -80,6 +83,7 @@ struct Harm {
     fate: Fate,
     stall_ns: Option<u64>,
     skew_ns: i64,
+    due: Option<DueLie>,
     is_spoilt: bool,
 }
 
@@ -94,8 +98,9 @@ enum Fate {
 }
 
 impl Harm {
-    /// Stalls and skews add up; of several fates, the last one named befalls.
-    fn of(faults: &[Fault], seq: u64) -> Harm {
+    /// What befalls tick `seq` of stream `stream`. Stalls and skews add up; of several fates, or lies about the due time, the last
+    /// one named befalls.
+    fn of(faults: &[Fault], stream: u64, seq: u64) -> Harm {
         let mut harm = Harm::default();
         for fault in faults {
             match *fault {
@@ -107,6 +112,9 @@ impl Harm {
                 Fault::Duplicate(every) if every.hits(seq) => harm.fate = Fate::Twice,
                 Fault::Reorder(every) if every.hits(seq) => harm.fate = Fate::Held,
                 Fault::Corrupt(every) if every.hits(seq) => harm.is_spoilt = true,
+                Fault::Due { lie, every } if every.hits(seq) => harm.due = Some(lie),
+                Fault::Silent(count) if stream >= count => harm.fate = Fate::Lost,
+                Fault::Tail(count) if seq >= count => harm.fate = Fate::Lost,
                 _ => {}
             }
         }
@@ -122,7 +130,14 @@ impl Tick {
             batch.spoil_next();
         }
         let sent_ns = now_ns();
-        batch.push(due_ns.unwrap_or(sent_ns), sent_ns.saturating_add_signed(harm.skew_ns));
+        let due_ns = due_ns.unwrap_or(sent_ns);
+        let due_ns = match harm.due {
+            None => due_ns,
+            Some(DueLie::Zero) => 0,
+            Some(DueLie::Sent) => sent_ns,
+            Some(DueLie::Off(ns)) => due_ns.saturating_add_signed(ns),
+        };
+        batch.push(due_ns, sent_ns.saturating_add_signed(harm.skew_ns));
         if let Some(stall_ns) = harm.stall_ns {
             // It reads the clock once even for nothing: a stall of 0 ns is what others are compared with.
             while now_ns() - sent_ns < stall_ns {
@@ -148,11 +163,19 @@ mod tests {
                 .iter()
                 .map(|text| text.parse().unwrap())
                 .collect();
-        let harm = |seq| Harm::of(&faults, seq);
+        let harm = |seq| Harm::of(&faults, 0, seq);
         assert_eq!(harm(0), Harm { stall_ns: Some(5), ..Harm::default() });
-        assert_eq!(harm(1), Harm { stall_ns: Some(12), skew_ns: -3, is_spoilt: true, fate: Fate::Sent });
+        let second = Harm { stall_ns: Some(12), skew_ns: -3, is_spoilt: true, ..Harm::default() };
+        assert_eq!(harm(1), second);
         assert_eq!(harm(3).fate, Fate::Lost);
         assert_eq!(harm(7).fate, Fate::Held);
-        assert_eq!(Harm::of(&[], 7), Harm::default());
+        assert_eq!(Harm::of(&[], 0, 7), Harm::default());
+    }
+
+    #[test]
+    fn only_the_first_streams_are_served_and_only_their_first_ticks_are_sent() {
+        let faults = [Fault::Silent(2), Fault::Tail(3)];
+        let is_sent = |stream, seq| Harm::of(&faults, stream, seq).fate == Fate::Sent;
+        assert!(is_sent(1, 2) && !is_sent(2, 0) && !is_sent(1, 3));
     }
 }

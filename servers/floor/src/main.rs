@@ -15,6 +15,7 @@ mod properties;
 mod session;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
 use fault::Fault;
@@ -32,7 +33,8 @@ struct FloorFlags {
     common: Flags,
 
     /// Do wrong on purpose in each stream of ticks with flush=each, so that the harness can be tested: delay=TIME, stall=TIME/N,
-    /// skew=[-]TIME/N, drop=N, duplicate=N, reorder=N or corrupt=N, where N is "in each N-th tick". May be given several times
+    /// skew=[-]TIME/N, due=zero/N, due=sent/N, due=[-]TIME/N, drop=N, duplicate=N, reorder=N or corrupt=N, where N is "in each N-th
+    /// tick"; silent=K, tail=K or close=K, where K counts streams or ticks. May be given several times
     #[arg(long, value_name = "FAULT")]
     inject: Vec<Fault>,
 }
@@ -40,6 +42,8 @@ struct FloorFlags {
 /// What all connections share.
 struct Shared {
     faults: Vec<Fault>,
+    /// Streams with faults so far.
+    faulty: AtomicU64,
     hub: Arc<Hub<Arc<[u8]>>>,
 }
 
@@ -50,7 +54,7 @@ fn main() -> anyhow::Result<()> {
 async fn serve(flags: FloorFlags) -> anyhow::Result<()> {
     let listener = listen(flags.common.listen)?;
     announce(listener.local_addr()?)?;
-    let shared = Arc::new(Shared { faults: flags.inject, hub: Hub::new() });
+    let shared = Arc::new(Shared { faults: flags.inject, faulty: AtomicU64::new(0), hub: Hub::new() });
     loop {
         let stream = accept(&listener).await;
         if flags.common.tuned {
@@ -64,13 +68,16 @@ async fn serve(flags: FloorFlags) -> anyhow::Result<()> {
     }
 }
 
-async fn connection(stream: TcpStream, Shared { faults, hub }: &Shared) -> anyhow::Result<()> {
+async fn connection(stream: TcpStream, Shared { faults, faulty, hub }: &Shared) -> anyhow::Result<()> {
     let admit = |endpoint: &Endpoint| if faults.is_empty() { Ok(()) } else { faulty::admit(endpoint) };
     let Some((mut connection, endpoint)) = handshake::open(stream, admit).await? else { return Ok(()) };
     match endpoint {
         Endpoint::Echo => session::echo(&mut connection).await,
         Endpoint::Ticks(request) if faults.is_empty() => session::ticks(&mut connection, request).await,
-        Endpoint::Ticks(request) => faulty::ticks(&mut connection, request, faults).await,
+        Endpoint::Ticks(request) => {
+            let stream = faulty.fetch_add(1, Ordering::Relaxed);
+            faulty::ticks(&mut connection, request, faults, stream).await
+        }
         Endpoint::Relay(role) => session::relay(&mut connection, role, hub).await,
     }?;
     connection.end().await

@@ -28,6 +28,32 @@ fn ticks_are_lost_repeated_and_out_of_order() {
 }
 
 #[test]
+fn a_tail_is_never_sent_and_a_stream_ends_early() {
+    assert_eq!(seqs(&["tail=5"]), [0, 1, 2, 3, 4]);
+    assert_eq!(seqs(&["close=7"]), [0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(seqs(&["close=20"]).len(), 12, "the count that was asked for comes first");
+    assert_eq!(seqs(&["silent=0"]), [0_u64; 0]);
+    assert_eq!(seqs(&["silent=1"]).len(), 12, "the first stream is served");
+}
+
+#[test]
+fn due_stamps_are_lies() {
+    let ticks = ticks(&["due=zero/3", "due=sent/4", "due=-1ms/5"]);
+    let start_ns = ticks[0].0.due_ns;
+    for (Stamps { seq, due_ns, sent_ns }, _) in ticks {
+        let true_ns = start_ns + seq * 500_000;
+        let expected_ns = match seq {
+            // The last one named is told.
+            4 | 9 => true_ns - 1_000_000,
+            3 | 7 | 11 => sent_ns,
+            2 | 5 | 8 => 0,
+            _ => true_ns,
+        };
+        assert_eq!(due_ns, expected_ns, "tick {seq}");
+    }
+}
+
+#[test]
 fn sent_stamps_lie_in_the_past_or_in_the_future() {
     for (stamps, _) in ticks(&["skew=-50s/3", "skew=50s/4"]) {
         let off_ns = stamps.sent_ns.cast_signed() - stamps.due_ns.cast_signed();

@@ -6,7 +6,7 @@ use super::probe::{Finding, at_least, present, shown};
 use super::stream::{Failed, Seen, Stream, Subject, WARMUP_MS};
 
 /// Each so manyth tick is harmed, where nothing else is said.
-const EVERY: u64 = 50;
+pub(super) const EVERY: u64 = 50;
 
 const DELAY_NS: u64 = 20_000;
 

@@ -3,6 +3,7 @@
 
 mod faults;
 mod kept;
+mod lies;
 mod meddling;
 mod probe;
 mod stream;

@@ -5,7 +5,7 @@ use tickbench_record::Distribution;
 
 use super::meddling::Place;
 use super::stream::{Failed, Subject};
-use super::{faults, meddling};
+use super::{faults, lies, meddling};
 
 /// A harm, and how to see whether it is caught.
 pub(super) struct Probe {
@@ -80,6 +80,34 @@ pub(super) const PROBES: &[Probe] = &[
         run: |subject| faults::skew(subject, "1s", faults::Liar::Next),
     },
     Probe { name: "corrupt", done: "a byte of each 50th payload was changed", run: faults::corrupt },
+    Probe { name: "silence", done: "one connection of four got no tick", run: lies::silence },
+    Probe { name: "tail", done: "from the middle of the window on no tick was sent", run: lies::tail },
+    Probe {
+        name: "due-zero",
+        done: "each 50th tick was said to be due at 0",
+        run: |subject| lies::due(subject, "zero"),
+    },
+    Probe {
+        name: "due-sent",
+        done: "each 50th tick was said to be due when it was sent",
+        run: |subject| lies::due(subject, "sent"),
+    },
+    Probe {
+        name: "due-early",
+        done: "each 50th tick was said to be due a nanosecond earlier",
+        run: |subject| lies::due(subject, "-1ns"),
+    },
+    Probe {
+        name: "clock-behind",
+        done: "every sent stamp was put a second back",
+        run: |subject| lies::clock(subject, "-1s"),
+    },
+    Probe {
+        name: "clock-ahead",
+        done: "every sent stamp was put a second ahead",
+        run: |subject| lies::clock(subject, "1s"),
+    },
+    Probe { name: "close", done: "the stream was closed in the middle of the window", run: lies::close },
 ];
 
 impl Finding {

@@ -10,7 +10,8 @@ use crate::plan::Execution;
 
 /// What is asked of the server.
 pub(super) struct Stream {
-    /// Ticks a second; a whole number.
+    pub(super) connections: u32,
+    /// Ticks a second over all connections; a whole number.
     pub(super) rate_per_s: u32,
     pub(super) window_ms: u64,
     /// What the server is told to do wrong.
@@ -24,7 +25,7 @@ pub(super) const WARMUP_MS: u64 = 100;
 
 impl Default for Stream {
     fn default() -> Stream {
-        Stream { rate_per_s: 5_000, window_ms: 300, faults: Vec::new(), stall_ms: 2_000 }
+        Stream { connections: 1, rate_per_s: 5_000, window_ms: 300, faults: Vec::new(), stall_ms: 2_000 }
     }
 }
 
@@ -73,10 +74,11 @@ impl Subject<'_> {
 
 impl Stream {
     fn study(&self) -> anyhow::Result<Study> {
-        let Stream { rate_per_s, window_ms, stall_ms, .. } = self;
+        let Stream { connections, rate_per_s, window_ms, stall_ms, .. } = self;
+        let kind = if *connections == 1 { "latency" } else { "scaling" };
         let text = format!(
             "name = 'selftest'\niterations = 1\nseed = 1\nstall_ms = {stall_ms}\nusage_samples_per_s = 0\n[[scenario]]\n\
-             name = 'selftest'\nkind = 'latency'\nwait = 'spin'\nrate_per_s = {rate_per_s}\nwarmup_ms = {WARMUP_MS}\n\
+             name = 'selftest'\nkind = '{kind}'\nconnections = [{connections}]\nwait = 'spin'\nrate_per_s = {rate_per_s}\nwarmup_ms = {WARMUP_MS}\n\
              window_ms = {window_ms}\n"
         );
         Study::from_toml(&text).context("failed to make a study of a stream")
@@ -89,7 +91,9 @@ mod tests {
 
     #[test]
     fn every_stream_is_a_study() {
-        let study = Stream::default().study().unwrap();
-        assert_eq!(study.cells(&["a".into()], |_| true).len(), 1);
+        for connections in [1, 4] {
+            let study = Stream { connections, ..Stream::default() }.study().unwrap();
+            assert_eq!(study.cells(&["a".into()], |_| true).len(), 1);
+        }
     }
 }
