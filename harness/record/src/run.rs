@@ -165,8 +165,11 @@ impl RunFolder {
     pub fn write(&self, name: &str, content: &[u8]) -> Result<(), RunError> {
         let aside = format!("{name}.{}.part", std::process::id());
         let (path, aside) = (self.path.join(name), self.path.join(aside));
-        std::fs::write(&aside, content).map_err(|cause| self.io("write", &aside, cause))?;
-        std::fs::rename(&aside, &path).map_err(|cause| self.io("write", &path, cause))
+        let written = std::fs::write(&aside, content).map_err(|cause| self.io("write", &aside, cause));
+        let moved = written
+            .and_then(|()| std::fs::rename(&aside, &path).map_err(|cause| self.io("write", &path, cause)));
+        // What went wrong is told; what it left is of no use.
+        moved.inspect_err(|_| drop(std::fs::remove_file(&aside)))
     }
 
     /// Writes a value as indented JSON.

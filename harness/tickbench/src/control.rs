@@ -7,12 +7,12 @@ use crate::cli::{ControlArgs, RunArgs};
 use crate::exit::ExitStatus;
 use crate::manifest::{Manifest, plain};
 use crate::root::Root;
-use crate::state::Ended;
+use crate::state::RunOutcome;
 use crate::{derive, out, run};
 
 /// Runs a study with one server and its control, and prints what this machine can tell apart.
 pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<ExitStatus> {
-    let Ended { folder, status } = run::run_study(root, &args.of_run())?;
+    let RunOutcome { folder, status } = run::run_study(root, &args.of_run())?;
     let Some(folder) = folder else { return Ok(status) };
     let summary = derive::summary(&folder)?;
     let floors = &summary.floors;

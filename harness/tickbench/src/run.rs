@@ -4,15 +4,17 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
-use tickbench_record::{Environment, RunFolder, Scenario, SkippedServer, Spent, Study};
+use tickbench_record::{Environment, Ledger, RunFolder, Scenario, SkippedServer, Spent, Study};
 
 use crate::carry_out::carry_out;
 use crate::ceilings::Flood;
 use crate::cli::RunArgs;
+use crate::clock::rfc3339;
 use crate::cores::{self, CoreArgs};
 use crate::execute::Rig;
 use crate::exit::ExitStatus;
 use crate::interrupt::Interrupt;
+use crate::invocation::command_line;
 use crate::launch::Launch;
 use crate::manifest::{Manifest, plain};
 use crate::parity::Survey;
@@ -22,8 +24,8 @@ use crate::programs::Programs;
 use crate::progress::Progress;
 use crate::quiet::Patience;
 use crate::root::Root;
-use crate::start::{RunOrigin, Start, rfc3339};
-use crate::state::{Ended, RunState};
+use crate::start::{RunOrigin, Start};
+use crate::state::{RunOutcome, RunState};
 use crate::{environment, limits, out, spent};
 
 /// `tickbench run`.
@@ -32,7 +34,7 @@ pub(crate) fn run(root: &Root, args: &RunArgs) -> anyhow::Result<ExitStatus> {
 }
 
 /// Runs a study, or what an interrupted run left of one, and writes its report.
-pub(crate) fn run_study(root: &Root, args: &RunArgs) -> anyhow::Result<Ended> {
+pub(crate) fn run_study(root: &Root, args: &RunArgs) -> anyhow::Result<RunOutcome> {
     let mut interrupt = Interrupt::install()?;
     let manifest = Manifest::read(root)?;
     let Start { mut study, origin, left_out } = Start::read(args, root, &manifest)?;
@@ -53,7 +55,7 @@ pub(crate) fn run_study(root: &Root, args: &RunArgs) -> anyhow::Result<Ended> {
     let programs = programs.verify(&study, args.listen.0, &mut interrupt, &progress)?;
     if programs.cells(&study).is_empty() {
         explain_nothing_to_do(&programs.skipped);
-        return Ok(Ended { folder: None, status: ExitStatus::Undecided });
+        return Ok(RunOutcome { folder: None, status: ExitStatus::Undecided });
     }
     let mut found = run_preflight(&origin, cores, &mut study, &programs, &mut interrupt, &progress)?;
     let patience = Patience::new(args.wait_for_quiet, programs.watch.as_ref(), &found.placement.cores)?;
@@ -62,13 +64,17 @@ pub(crate) fn run_study(root: &Root, args: &RunArgs) -> anyhow::Result<Ended> {
 
     let plan = Plan::new(&study, programs.cells(&study));
     let records = RunRecords { root, found: &found, programs: &programs, open_files, manifest: &manifest };
-    let mut state = records.begin(origin, &study, &plan, spent)?;
     found.placement.move_harness()?;
+    let wants_ledger = !args.no_parity && !origin.has_ledger()?;
+    let ledger = match wants_ledger {
+        true => records.look_at_parity(&study, args.listen.0, &mut interrupt, &progress)?,
+        false => None,
+    };
+    // Until here nothing is kept of a run that cannot begin.
+    let mut state = records.begin(origin, &study, &plan, spent)?;
+    ledger.map(|ledger| state.folder.write_ledger(&ledger)).transpose()?;
     state.environment.warnings.iter().for_each(|warning| progress.say(&format!("note: {warning}")));
     let samples = samples_of(&state.folder, args.samples)?;
-    if !args.no_parity && state.folder.ledger()?.is_none() {
-        records.look_at_parity(&study, args.listen.0, &state.folder, &mut interrupt, &progress)?;
-    }
     let rig = Rig {
         study: &study,
         servers: &programs.with_control(&study),
@@ -167,7 +173,7 @@ impl RunRecords<'_> {
     fn environment(&self) -> Environment {
         let RunRecords { found, programs, .. } = self;
         let mut environment = environment::of_run(self.root, &found.placement, self.open_files);
-        environment.command = environment::command_line();
+        environment.command = command_line();
         environment.servers = programs.servers.iter().map(|server| server.built.record.clone()).collect();
         environment.clients = programs.clients.iter().map(|client| client.built.record.clone()).collect();
         environment.skipped.clone_from(&programs.skipped);
@@ -176,16 +182,15 @@ impl RunRecords<'_> {
         environment
     }
 
-    /// Keeps what each server sets in the lanes that the study measures, where a client can hold a stream open.
+    /// What each server sets in the lanes that the study measures, where a client can hold a stream open.
     fn look_at_parity(
         &self,
         study: &Study,
         listen: SocketAddr,
-        folder: &RunFolder,
         interrupt: &mut Interrupt,
         progress: &Progress,
-    ) -> anyhow::Result<()> {
-        let Some(streamer) = &self.programs.streamer else { return Ok(()) };
+    ) -> anyhow::Result<Option<Ledger>> {
+        let Some(streamer) = &self.programs.streamer else { return Ok(None) };
         let cores = &self.found.placement.cores;
         let survey = Survey {
             root: self.root,
@@ -196,8 +201,7 @@ impl RunRecords<'_> {
         let cells = self.programs.cells(study);
         let measured =
             |name: &str, lane| cells.iter().any(|cell| plain(&cell.server) == name && cell.lane == lane);
-        let ledger = survey.of_all(&self.programs.servers, measured, interrupt, progress)?;
-        Ok(folder.write_ledger(&ledger)?)
+        survey.of_all(&self.programs.servers, measured, interrupt, progress).map(Some)
     }
 
     fn baseline(&self) -> Option<String> {

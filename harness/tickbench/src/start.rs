@@ -1,7 +1,7 @@
 //! Where a run begins: a new folder, or one that an interrupted run left.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use tickbench_record::{
@@ -10,8 +10,9 @@ use tickbench_record::{
 
 use crate::build::{Built, Contestant, Instrument};
 use crate::cli::RunArgs;
+use crate::clock::folder_name;
 use crate::cores::{CoreArgs, CorePair};
-use crate::environment::this_process;
+use crate::invocation::this_process;
 use crate::manifest::Manifest;
 use crate::root::Root;
 use crate::study;
@@ -94,6 +95,14 @@ impl RunOrigin {
         }
     }
 
+    /// Whether it was looked already at what each server sets.
+    pub(crate) fn has_ledger(&self) -> anyhow::Result<bool> {
+        match self {
+            RunOrigin::New(_) => Ok(false),
+            RunOrigin::Resumed { folder, .. } => Ok(folder.ledger()?.is_some()),
+        }
+    }
+
     /// Makes sure that an interrupted run goes on with the programs that it began with.
     pub(crate) fn check_same_programs(
         &self,
@@ -154,30 +163,4 @@ fn check_same<'a>(
 
 fn short(server: &BuiltServer) -> String {
     server.sha256.as_deref().map_or("unknown".into(), |hash| hash.chars().take(12).collect())
-}
-
-/// `YYYY-MM-DDTHH-MM-SSZ`, in UTC: sorts by time, and every file system takes it.
-pub(crate) fn folder_name(now: SystemTime) -> String {
-    rfc3339(now).replace(':', "-")
-}
-
-/// RFC 3339 in UTC, whole seconds.
-pub(crate) fn rfc3339(time: SystemTime) -> String {
-    // Before year 0 and after 9999 there is no such text; a clock that wrong is shown as the epoch.
-    let known = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .min(Duration::from_secs(253_402_300_799));
-    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + known).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_is_named_by_its_time_in_utc() {
-        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_618_677_817);
-        assert_eq!(folder_name(time), "2021-04-17T16-43-37Z");
-    }
 }

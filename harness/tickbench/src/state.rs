@@ -18,7 +18,7 @@ pub(crate) struct RunState {
 }
 
 /// What came of a run: where its figures are, if it has any, and how it ended.
-pub(crate) struct Ended {
+pub(crate) struct RunOutcome {
     pub(crate) folder: Option<RunFolder>,
     pub(crate) status: ExitStatus,
 }
@@ -40,7 +40,7 @@ impl RunState {
     }
 
     /// Writes the report and says what came of the run.
-    pub(crate) fn conclude(self, iterations: u32, interrupt: &Interrupt) -> anyhow::Result<Ended> {
+    pub(crate) fn conclude(self, iterations: u32, interrupt: &Interrupt) -> anyhow::Result<RunOutcome> {
         let status = self.status(iterations, interrupt);
         let completed = self.done.iter().filter(|one| one.outcome == Outcome::Completed).count();
         let failed = self.done.len() - completed;
@@ -49,7 +49,7 @@ impl RunState {
                 "no cell completed: {failed} executions failed; see `{}`",
                 self.folder.path().join("measurements.jsonl").display()
             ));
-            return Ok(Ended { folder: None, status: status.and(ExitStatus::Undecided) });
+            return Ok(RunOutcome { folder: None, status: status.and(ExitStatus::Undecided) });
         }
         derive::print_answer(&derive::derive(&self.folder, false)?.0);
         out::line(format_args!(
@@ -58,6 +58,6 @@ impl RunState {
         ));
         out::line(self.folder.path().join("REPORT.md").display());
         drop(self.lock);
-        Ok(Ended { folder: Some(self.folder), status })
+        Ok(RunOutcome { folder: Some(self.folder), status })
     }
 }

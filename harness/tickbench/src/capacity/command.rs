@@ -14,7 +14,7 @@ use crate::exit::ExitStatus;
 use crate::figures::Unit;
 use crate::manifest::Manifest;
 use crate::root::Root;
-use crate::state::Ended;
+use crate::state::RunOutcome;
 use crate::{derive, out, run};
 
 /// So many searches tell three servers and a baseline apart within five minutes: eight are the fewest for a signed-rank test that
@@ -71,7 +71,7 @@ pub(crate) fn command(root: &Root, args: &CapacityArgs) -> anyhow::Result<ExitSt
         seed: args.seed,
         ..RunArgs::default()
     };
-    let Ended { folder, status } = run::run_study(root, &wishes)?;
+    let RunOutcome { folder, status } = run::run_study(root, &wishes)?;
     let Some(folder) = folder else { return Ok(status) };
     let summary = derive::summary(&folder)?;
     out::line(format_args!(

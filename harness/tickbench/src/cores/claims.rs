@@ -9,7 +9,7 @@ use anyhow::bail;
 use tickbench_record::{Held, Lock, LockError};
 
 use super::machine_folder;
-use crate::environment;
+use crate::invocation::this_process;
 
 /// The cores that this process measures on, as long as it lives.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ impl Claims {
         let (mut locks, mut warnings) = (Vec::new(), Vec::new());
         for &core in cores {
             let path = path(core);
-            match Lock::take(&path, &environment::this_process()) {
+            match Lock::take(&path, &this_process()) {
                 Ok(lock) => {
                     // So that another user can take it, should this process be killed. Where it was another's, it is so already.
                     let _ = std::fs::set_permissions(&path, Permissions::from_mode(0o666));

@@ -6,14 +6,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
-use tickbench_record::{Cores, Environment, Holder, Machine};
+use tickbench_record::{Cores, Environment, Machine};
 
+use crate::clock::rfc3339;
 use crate::cores::Placement;
 use crate::preflight::is_quick_clock;
-use crate::program::quoted;
 use crate::root::Root;
 use crate::selftest;
-use crate::start::rfc3339;
 
 /// Load average above which something else ran on the machine.
 const BUSY_LOAD: f64 = 0.5;
@@ -42,22 +41,6 @@ pub(crate) fn of_run(root: &Root, placement: &Placement, open_files: Option<u64>
 /// The machine as it is now. `core` is the one whose governor counts.
 pub(crate) fn machine(core: usize) -> Machine {
     machine::read(Path::new("/"), core)
-}
-
-/// This process, as the holder of a lock.
-pub(crate) fn this_process() -> Holder {
-    Holder {
-        pid: std::process::id(),
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        since: rfc3339(SystemTime::now()),
-        command: command_line(),
-    }
-}
-
-/// The command that makes this run, as it can be typed again in the project's folder.
-pub(crate) fn command_line() -> String {
-    let words = std::env::args_os().skip(1).map(|word| quoted(&word));
-    ["tickbench".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
 
 fn warnings(machine: &Machine, cores: &Cores) -> Vec<String> {

@@ -20,6 +20,7 @@ use crate::environment;
 use crate::exit::ExitStatus;
 use crate::injection::Injection;
 use crate::interrupt::Interrupt;
+use crate::invocation::command_line;
 use crate::out;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -82,7 +83,7 @@ fn measure(root: &Root, args: &ResolutionArgs) -> anyhow::Result<(RunFolder, Exi
     folder.write_study(&study)?;
     let mut environment = environment::of_run(root, &injection.found.placement, None);
     injection.found.note(&mut environment);
-    environment.command = environment::command_line();
+    environment.command = command_line();
     environment.servers = servers.iter().map(|server| server.built.record.clone()).collect();
     environment.clients = injection.clients().iter().map(|client| client.built.record.clone()).collect();
     environment.baseline = names.first().cloned();

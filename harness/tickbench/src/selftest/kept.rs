@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use tickbench_record::SelfTest;
 
+use crate::clock::rfc3339;
 use crate::root::Root;
-use crate::start::rfc3339;
 
 const RECORD: &str = "tickbench-selftest.json";
 const TABLE: &str = "tickbench-selftest.md";
