@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use tickbench_graphs::{Chart, Options};
-use tickbench_record::RunFolder;
+use tickbench_record::{Environment, Records, RunFolder};
 use tickbench_report::Figure;
 use tickbench_stats::{Context, Summary};
 
-use crate::Ended;
+use crate::{Ended, records};
 
 const REPORT: &str = "REPORT.md";
 
@@ -25,9 +25,9 @@ pub(crate) fn command(path: &Path) -> anyhow::Result<Ended> {
 
 /// Writes `summary.json`, `graphs/*.svg` and `REPORT.md`. Returns the report's text.
 pub(crate) fn derive(folder: &RunFolder) -> anyhow::Result<String> {
-    let study = folder.study()?;
+    let records = records::read(folder)?;
     let environment = folder.environment()?;
-    let summary = summary(folder)?;
+    let summary = summary_of(&records, &environment)?;
     folder.write_json("summary.json", &summary)?;
     let charts = tickbench_graphs::charts(&summary, Options { baseline: environment.baseline.as_deref() })?;
     std::fs::create_dir_all(folder.graphs())
@@ -36,16 +36,24 @@ pub(crate) fn derive(folder: &RunFolder) -> anyhow::Result<String> {
         folder.write(&path_of(chart), chart.svg.as_bytes())?;
     }
     let figures: Vec<Figure> = charts.into_iter().map(figure).collect();
-    let report =
-        tickbench_report::render_with(&study, &environment, &summary, &figures, folder.ledger()?.as_ref())?;
+    let report = tickbench_report::render_with(
+        &records.study,
+        &environment,
+        &summary,
+        &figures,
+        folder.ledger()?.as_ref(),
+    )?;
     folder.write(REPORT, report.as_bytes())?;
     Ok(report)
 }
 
 /// What a run comes to.
 pub(crate) fn summary(folder: &RunFolder) -> anyhow::Result<Summary> {
-    let context = Context::of(&folder.environment()?);
-    Ok(Summary::of(&folder.study()?, &folder.measurements()?, &context)?)
+    summary_of(&records::read(folder)?, &folder.environment()?)
+}
+
+fn summary_of(records: &Records, environment: &Environment) -> anyhow::Result<Summary> {
+    Ok(Summary::of(&records.study, &records.measurements, &Context::of(environment))?)
 }
 
 fn path_of(chart: &Chart) -> String {

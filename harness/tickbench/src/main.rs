@@ -37,6 +37,7 @@ mod program;
 mod programs;
 mod progress;
 mod quiet;
+mod records;
 mod resolution;
 mod root;
 mod run;

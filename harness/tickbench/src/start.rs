@@ -11,7 +11,7 @@ use crate::cli::RunArgs;
 use crate::cores::CorePair;
 use crate::manifest::Manifest;
 use crate::root::Root;
-use crate::study;
+use crate::{records, study};
 
 /// A run before anything is built.
 pub(crate) struct Start {
@@ -40,11 +40,12 @@ impl Start {
             return Ok(Start { study, before: Before::New(path), left_out });
         };
         let folder = RunFolder::open(path)?;
-        let study = study::resumed(args, folder.study()?)?;
+        let recorded = records::read(&folder)?;
+        let study = study::resumed(args, recorded.study)?;
         let environment = Box::new(folder.environment()?);
-        let done = folder.measurements()?;
         check_cores(args.cores, &environment.cores)?;
-        Ok(Start { study, before: Before::Interrupted { folder, environment, done }, left_out: None })
+        let before = Before::Interrupted { folder, environment, done: recorded.measurements };
+        Ok(Start { study, before, left_out: None })
     }
 }
 

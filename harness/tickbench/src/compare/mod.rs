@@ -10,8 +10,8 @@ use anyhow::{bail, ensure};
 use tickbench_record::{Cell, Environment, Measurement, RunFolder, Study};
 use tickbench_stats::{Changes, Side};
 
-use crate::Ended;
 use crate::cli::CompareArgs;
+use crate::{Ended, records};
 
 pub(crate) use gate::Gate;
 
@@ -26,8 +26,8 @@ pub(crate) struct Records {
 impl Records {
     fn read(path: &Path) -> anyhow::Result<Records> {
         let folder = RunFolder::open(path)?;
-        let (study, environment) = (folder.study()?, folder.environment()?);
-        let measurements = folder.measurements()?;
+        let tickbench_record::Records { study, measurements, .. } = records::read(&folder)?;
+        let environment = folder.environment()?;
         let path = path.display().to_string();
         ensure!(
             !measurements.is_empty(),

@@ -18,8 +18,8 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use tickbench_record::RunFolder;
 
-use crate::Ended;
 use crate::cli::ExportArgs;
+use crate::{Ended, records};
 
 /// What a run can be exported as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -48,7 +48,7 @@ pub(crate) fn command(args: &ExportArgs) -> anyhow::Result<Ended> {
     };
     let folder = RunFolder::open(run)?;
     let out = args.out.as_deref();
-    let measurements = folder.measurements()?;
+    let measurements = records::read(&folder)?.measurements;
     let table = || match args.samples {
         true => samples::table(&folder, &measurements),
         false => Ok(table::of_measurements(&measurements)),

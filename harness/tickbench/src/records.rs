@@ -1,0 +1,12 @@
+//! The records of a run, as every command reads them.
+
+use tickbench_record::{Records, RunFolder};
+
+/// Reads what a run has measured, and says what was left out.
+pub(crate) fn read(folder: &RunFolder) -> anyhow::Result<Records> {
+    let records = folder.records()?;
+    if let Some(note) = &records.note {
+        eprintln!("note: {note}");
+    }
+    Ok(records)
+}
