@@ -30,7 +30,7 @@ async fn observe(request: Rc<Request>) -> Result<Observation, Failure> {
     let started_ns = monotonic_ns();
     let mut sockets = Vec::new();
     for _ in 0..request.connections {
-        sockets.push(connection::open(request.server, &target).await?);
+        sockets.push(connection::open(request.server, &target, request.stall_ns).await?);
     }
     let mut session = Session::begin(&request, monotonic_ns() - started_ns)?;
     session.keep_memory(memory);

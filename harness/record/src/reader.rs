@@ -167,9 +167,8 @@ impl Places<'_> {
                 cause: format!("line {other} has {what} of iteration {iteration} already"),
             })
         };
-        match self.executions.insert((*iteration, server, place), line) {
-            Some(other) => return taken(other, cell.to_string()),
-            None => {}
+        if let Some(other) = self.executions.insert((*iteration, server, place), line) {
+            return taken(other, cell.to_string());
         }
         match self.positions.insert((*iteration, *position), line) {
             Some(other) => taken(other, format!("position {position}")),

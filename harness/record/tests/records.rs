@@ -191,8 +191,7 @@ impl Run {
 /// Puts a value where a path of keys leads; `None` takes the key away.
 fn damage(line: &mut Value, path: &str, value: Option<Value>) {
     let (parent, key) = path.rsplit_once('.').unwrap_or(("", path));
-    let parent =
-        line.pointer_mut(&format!("/{}", parent.replace('.', "/")).trim_end_matches('/').to_owned()).unwrap();
+    let parent = line.pointer_mut(format!("/{}", parent.replace('.', "/")).trim_end_matches('/')).unwrap();
     match value {
         Some(value) => parent[key] = value,
         None => drop(parent.as_object_mut().unwrap().remove(key).unwrap()),

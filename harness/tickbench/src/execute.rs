@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context as _;
 use tickbench_record::{
     Cell, Cores, Idle, Job, Measurement, Observation, Outcome, Reply, Request, RunFolder, Scenario,
-    ScenarioKind, Stage, Stolen, Study,
+    ScenarioKind, Stage, Stolen, Study, printable,
 };
 
 use crate::awake::{Awake, Waker};
@@ -246,7 +246,8 @@ pub(crate) fn measure(
     };
     match serde_json::from_str(&line) {
         Ok(Reply::Completed(observation)) => Ok((*observation, client)),
-        Ok(Reply::Failed { stage, reason }) => Err(Stop::Failed { stage, reason }),
+        // Whichever client it is: words of the server may be in it.
+        Ok(Reply::Failed { stage, reason }) => Err(Stop::Failed { stage, reason: printable(&reason) }),
         Err(cause) => {
             let start: String = line.chars().take(80).collect();
             Err(Stop::failed(Stage::Measure, format!("the client printed no reply but {start:?} ({cause})")))
