@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let summary = match arguments.next() {
         Some(run) => {
             let run = RunFolder::open(Path::new(&run))?;
-            Summary::of(&run.study()?, &run.measurements()?, &Context::of(&run.environment()?))?
+            Summary::of(&run.study()?, &run.records()?.measurements, &Context::of(&run.environment()?))?
         }
         None => {
             let mut summary = support::summary(&support::SERVERS, 100);

@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path: PathBuf = std::env::args_os().nth(1).ok_or("usage: timed_report DIR")?.into();
     let run = RunFolder::open(&path)?;
     let began = Instant::now();
-    let measurements = run.measurements()?;
+    let measurements = run.records()?.measurements;
     let read = began.elapsed();
     let summary = Summary::of(&run.study()?, &measurements, &Context::of(&run.environment()?))?;
     let summed = began.elapsed();

@@ -1,5 +1,7 @@
 //! Markdown tables with notes on what is missing.
 
+use tickbench_record::printable;
+
 /// A table under construction. Its first column is text, the others are numbers unless [`texts`](Table::texts) says otherwise.
 pub(crate) struct Table {
     headings: Vec<String>,
@@ -65,9 +67,10 @@ impl Table {
     }
 }
 
-/// Text of others, so that it cannot be taken for markup.
+/// Text of others, so that it cannot be taken for markup, nor move a terminal that shows the report.
 pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\n', " ").trim().into()
+    let line = printable(&text.replace('\n', " "));
+    line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").trim().into()
 }
 
 #[cfg(test)]
@@ -91,5 +94,6 @@ mod tests {
     #[test]
     fn markup_in_foreign_text_is_text() {
         assert_eq!(escaped("<b>\n& "), "&lt;b&gt; &amp;");
+        assert_eq!(escaped("\u{1b}[31mred"), "\\u{1b}[31mred");
     }
 }

@@ -95,6 +95,9 @@ pub(crate) enum Command {
         /// Ticks to receive
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
         count: u64,
+        /// Without a tick for so long, the stream has failed
+        #[arg(long, default_value_t = 5_000_000_000, value_name = "NS", value_parser = clap::value_parser!(u64).range(1..))]
+        stall_ns: u64,
     },
     /// Flood prepared frames to whoever connects, until standard input closes
     Prepared {

@@ -27,8 +27,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Ceiling { encoding, wait, window_ns, writer_core } => {
             ceiling::run(encoding, wait, window_ns, writer_core)?
         }
-        Command::Stream { server, encoding, flush, rate, count } => {
-            stream::run(&StreamRequest { server, encoding, flush, rate_per_s: rate, count })?;
+        Command::Stream { server, encoding, flush, rate, count, stall_ns } => {
+            stream::run(&StreamRequest { server, encoding, flush, rate_per_s: rate, count }, stall_ns)?;
         }
         Command::Prepared { listen, encoding, core } => prepared::serve(listen, encoding, core)?,
         Command::Hiccups { core, watch_ns } => hiccups::run(core, watch_ns)?,

@@ -1,30 +1,64 @@
 //! One connection: opening it, and what it does until the window is over.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tickbench_client_kit::{Failure, Poll, Progress, Session, monotonic_ns};
 use tickbench_protocol::Stamps;
-use tickbench_record::{Encoding, Job, Request, Stage};
+use tickbench_record::{Encoding, Job, Request, Stage, foreign, printable};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-pub(crate) type Socket = WebSocketStream<TcpStream>;
+use crate::counted::Counted;
 
-/// Connects and upgrades, and tells when it asked for that. TCP_NODELAY is on, as in the probe.
-pub(crate) async fn open(server: SocketAddr, target: &str) -> Result<(Socket, u64), Failure> {
+pub(crate) type Socket = WebSocketStream<Counted>;
+
+/// Connects and upgrades, within `stall_ns`, and tells when it asked for that. TCP_NODELAY is on, as in the probe.
+pub(crate) async fn open(server: SocketAddr, target: &str, stall_ns: u64) -> Result<(Socket, u64), Failure> {
     let failed = |reason: String| Failure::new(Stage::Connect, reason);
-    let stream = TcpStream::connect(server).await.map_err(|cause| {
-        Failure::of_call(Stage::Connect, format!("failed to connect to {server}: {cause}"), &cause)
-    })?;
-    stream.set_nodelay(true).map_err(|cause| failed(format!("failed to set TCP_NODELAY: {cause}")))?;
-    let asked_ns = monotonic_ns();
-    let (socket, _) = client_async(format!("ws://{server}{target}"), stream)
-        .await
-        .map_err(|cause| failed(format!("failed to upgrade {target}: {cause}")))?;
-    Ok((socket, asked_ns))
+    let (connected, received) = (Cell::new(false), Rc::new(Cell::new(0)));
+    let opening = async {
+        let stream = TcpStream::connect(server).await.map_err(|cause| {
+            Failure::of_call(Stage::Connect, format!("failed to connect to {server}: {cause}"), &cause)
+        })?;
+        connected.set(true);
+        stream.set_nodelay(true).map_err(|cause| failed(format!("failed to set TCP_NODELAY: {cause}")))?;
+        let stream = Counted::new(stream, Rc::clone(&received));
+        let asked_ns = monotonic_ns();
+        let (socket, _) = client_async(format!("ws://{server}{target}"), stream)
+            .await
+            .map_err(|cause| failed(format!("failed to upgrade {target}: {}", told(&cause))))?;
+        Ok((socket, asked_ns))
+    };
+    match tokio::time::timeout(Duration::from_nanos(stall_ns), opening).await {
+        Ok(opened) => opened,
+        Err(_) => {
+            let seconds = stall_ns as f64 / 1e9;
+            let came = match (connected.get(), received.get()) {
+                (false, _) => "it is not connected".to_owned(),
+                (true, 0) => "nothing came".to_owned(),
+                (true, bytes) => format!("{bytes} bytes came"),
+            };
+            Err(failed(format!(
+                "failed to upgrade {target}: there was no whole answer for {seconds:.1} s: {came}"
+            )))
+        }
+    }
+}
+
+/// What the library says of an error, and of a refusal what the server said.
+fn told(cause: &Error) -> String {
+    match cause {
+        Error::Http(answer) => {
+            let body = answer.body().as_deref().unwrap_or_default();
+            format!("HTTP {}: {}", answer.status().as_u16(), foreign(body))
+        }
+        cause => printable(&cause.to_string()),
+    }
 }
 
 /// Does the request's job on one connection until the session says that all is over.

@@ -2,6 +2,7 @@
 //! the figures of the same server.
 
 mod connection;
+mod counted;
 mod measure;
 
 use clap::Parser;

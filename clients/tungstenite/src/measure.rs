@@ -35,7 +35,7 @@ async fn observe(request: Rc<Request>) -> Result<Observation, Failure> {
     let started_ns = monotonic_ns();
     let (mut sockets, mut asked) = (Vec::new(), Vec::new());
     for _ in 0..request.connections {
-        let (socket, asked_ns) = connection::open(request.server, &target).await?;
+        let (socket, asked_ns) = connection::open(request.server, &target, request.stall_ns).await?;
         sockets.push(socket);
         asked.push(asked_ns);
     }

@@ -4,9 +4,13 @@
 //! 33,000 counters; this reader takes the buckets straight from the HdrHistogram V2 encoding: a header, then each counter as
 //! a zigzag LEB128 number, where −n stands for n empty counters.
 
-use std::io::Read;
+use std::cell::RefCell;
 
-use flate2::bufread::ZlibDecoder;
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::inflate_flags::{
+    TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
+};
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
 use crate::DistributionError;
 
@@ -23,8 +27,56 @@ const COMPRESSED_COOKIE: u32 = 0x1c84_9314;
 const COOKIE: u32 = 0x1c84_9313;
 const HEADER_BYTES: usize = 40;
 
-/// Reads the compressed V2 encoding.
-pub(crate) fn read(compressed: &[u8]) -> Result<Vec<Bucket>, DistributionError> {
+/// More bytes than the counters of any histogram of ours take: some 40,000 of them at up to nine bytes.
+const MOST_BYTES: usize = 1 << 20;
+
+/// A histogram without its compression: the counters, and what they count.
+#[derive(Debug, Clone)]
+pub(crate) struct Inflated {
+    scale: Scale,
+    counters: Box<[u8]>,
+}
+
+impl Inflated {
+    /// The filled buckets.
+    pub(crate) fn buckets(&self) -> Result<Vec<Bucket>, DistributionError> {
+        filled(&self.counters, self.scale)
+    }
+
+    /// The lowest value that the bucket with this highest one does not tell from it.
+    pub(crate) fn lowest_with(&self, highest: u64) -> u64 {
+        self.scale.lowest_with(highest)
+    }
+}
+
+/// What inflates, and room for what it gives. Thousands of small histograms are read one after another, and making these anew for each
+/// took as long as the rest.
+struct Inflater {
+    state: DecompressorOxide,
+    space: Box<[u8]>,
+}
+
+thread_local! {
+    static INFLATER: RefCell<Inflater> =
+        RefCell::new(Inflater { state: DecompressorOxide::new(), space: vec![0; MOST_BYTES].into() });
+}
+
+impl Inflater {
+    fn inflate(&mut self, deflated: &[u8]) -> Result<&[u8], DistributionError> {
+        self.state.init();
+        let flags = TINFL_FLAG_PARSE_ZLIB_HEADER | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+        match decompress(&mut self.state, deflated, &mut self.space, 0, flags) {
+            (TINFLStatus::Done, _, length) => Ok(&self.space[..length]),
+            (TINFLStatus::HasMoreOutput, ..) => {
+                Err(DistributionError::Layout("it holds more counters than any histogram has"))
+            }
+            _ => Err(DistributionError::Layout("its compressed part is damaged")),
+        }
+    }
+}
+
+/// Unpacks the compressed V2 encoding.
+pub(crate) fn inflate(compressed: &[u8]) -> Result<Inflated, DistributionError> {
     let (cookie, rest) = take(compressed)?;
     let (_length, deflated) = take::<4>(rest)?;
     if u32::from_be_bytes(cookie) != COMPRESSED_COOKIE {
@@ -32,10 +84,11 @@ pub(crate) fn read(compressed: &[u8]) -> Result<Vec<Bucket>, DistributionError> 
             "it does not begin with the mark of a compressed V2 histogram",
         ));
     }
-    let mut bytes = Vec::with_capacity(4096);
-    ZlibDecoder::new(deflated)
-        .read_to_end(&mut bytes)
-        .map_err(|_| DistributionError::Layout("its compressed part is damaged"))?;
+    INFLATER.with_borrow_mut(|inflater| split(inflater.inflate(deflated)?))
+}
+
+/// The header of a V2 histogram, and the counters behind it.
+fn split(bytes: &[u8]) -> Result<Inflated, DistributionError> {
     let header = bytes.get(..HEADER_BYTES).ok_or(CUT_OFF)?;
     let u32_at = |at: usize| u32::from_be_bytes(std::array::from_fn(|byte| header[at + byte]));
     let u64_at = |at: usize| u64::from_be_bytes(std::array::from_fn(|byte| header[at + byte]));
@@ -43,8 +96,8 @@ pub(crate) fn read(compressed: &[u8]) -> Result<Vec<Bucket>, DistributionError> 
     if u32_at(0) != COOKIE || u32_at(8) != 0 || !(1..=5).contains(&digits) || lowest == 0 {
         return Err(DistributionError::Layout("its header is not that of a V2 histogram"));
     }
-    let counters = bytes.get(HEADER_BYTES..HEADER_BYTES + length).ok_or(CUT_OFF)?;
-    filled(counters, Scale::new(digits, lowest))
+    let counters = bytes[HEADER_BYTES..].get(..length).ok_or(CUT_OFF)?;
+    Ok(Inflated { scale: Scale::new(digits, lowest), counters: counters.into() })
 }
 
 const CUT_OFF: DistributionError = DistributionError::Layout("it is cut off");
@@ -74,7 +127,16 @@ fn filled(mut counters: &[u8], scale: Scale) -> Result<Vec<Bucket>, Distribution
 const BEYOND: DistributionError = DistributionError::Layout("it counts values beyond the largest number");
 
 /// A number in sevens of bits, the lowest first; a ninth byte holds eight.
+#[inline]
 fn leb128(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    match bytes.split_first()? {
+        // Most counters are small.
+        (&byte, rest) if byte < 0x80 => Some((byte.into(), rest)),
+        _ => long_leb128(bytes),
+    }
+}
+
+fn long_leb128(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0;
     for (at, &byte) in bytes.iter().enumerate().take(9) {
         let is_last = byte & 0x80 == 0 || at == 8;
@@ -88,6 +150,7 @@ fn leb128(bytes: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 /// How counters map to values: the first `2 × half` are `unit` apart, then every `half` of them twice as far.
+#[derive(Debug, Clone, Copy)]
 struct Scale {
     unit_bits: u32,
     half_bits: u32,
@@ -97,6 +160,13 @@ impl Scale {
     fn new(digits: u32, lowest: u64) -> Scale {
         let told_apart = 2 * 10u64.pow(digits);
         Scale { unit_bits: lowest.ilog2(), half_bits: told_apart.next_power_of_two().ilog2() - 1 }
+    }
+
+    /// The lowest value counted where `highest` is the highest.
+    fn lowest_with(self, highest: u64) -> u64 {
+        let linear = (2u64 << self.half_bits) << self.unit_bits;
+        let doublings = (highest / linear).checked_ilog2().map_or(0, |bits| bits + 1);
+        highest >> (doublings + self.unit_bits) << (doublings + self.unit_bits)
     }
 
     /// The highest value counted at an index; `None` beyond 64 bits.
@@ -120,6 +190,10 @@ mod tests {
 
     use super::*;
     use crate::new_histogram;
+
+    fn read(compressed: &[u8]) -> Result<Vec<Bucket>, DistributionError> {
+        inflate(compressed)?.buckets()
+    }
 
     fn stored(histogram: &Histogram<u64>) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -149,6 +223,14 @@ mod tests {
             let mut histogram = Histogram::new_with_bounds(low, 20_000_000, digits).unwrap();
             values.iter().for_each(|&value| histogram.record(value).unwrap());
             prop_assert_eq!(read(&stored(&histogram)).unwrap(), unfolded(&histogram));
+            let inflated = inflate(&stored(&histogram)).unwrap();
+            for recorded in histogram.iter_recorded() {
+                let (lowest, highest) = (
+                    histogram.lowest_equivalent(recorded.value_iterated_to()),
+                    histogram.highest_equivalent(recorded.value_iterated_to()),
+                );
+                prop_assert_eq!(inflated.lowest_with(highest), lowest);
+            }
         }
 
         #[test]
@@ -163,5 +245,12 @@ mod tests {
             bytes.truncate(cut);
             prop_assert!(read(&bytes).is_err());
         }
+    }
+    #[test]
+    fn what_inflates_without_end_is_given_up() {
+        let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut packed, &vec![0; 64 << 20]).unwrap();
+        let bomb = [&COMPRESSED_COOKIE.to_be_bytes()[..], &[0; 4], &packed.finish().unwrap()].concat();
+        assert!(read(&bomb).unwrap_err().to_string().contains("more counters than any histogram has"));
     }
 }

@@ -7,7 +7,7 @@ use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerial
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::Bucket;
+use crate::{Bucket, StoredHistogram};
 
 /// The largest value that is told apart from larger ones, in nanoseconds: one hour.
 pub const HIGHEST_NS: u64 = 3_600_000_000_000;
@@ -52,7 +52,7 @@ pub struct Distribution {
     #[serde(skip_serializing_if = "is_zero", default)]
     pub beyond: u64,
     /// The histogram: HdrHistogram V2, compressed, base64.
-    pub histogram: String,
+    pub histogram: StoredHistogram,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -92,19 +92,18 @@ impl Distribution {
             max: histogram.max(),
             mean: histogram.mean(),
             beyond: 0,
-            histogram: STANDARD.encode(bytes),
+            histogram: STANDARD.encode(bytes).into(),
         })
     }
 
     /// The histogram itself, to be merged with others: quantiles are never averaged.
     pub fn histogram(&self) -> Result<Histogram<u64>, DistributionError> {
-        let bytes = STANDARD.decode(&self.histogram)?;
-        Ok(Deserializer::new().deserialize(&mut bytes.as_slice())?)
+        Ok(Deserializer::new().deserialize(&mut self.histogram.bytes()?.as_slice())?)
     }
 
     /// The filled buckets of the histogram, smallest value first: all that merging needs, without
     /// the array of all counts that is made by [`histogram`](Distribution::histogram).
     pub fn buckets(&self) -> Result<Vec<Bucket>, DistributionError> {
-        crate::buckets::read(&STANDARD.decode(&self.histogram)?)
+        self.histogram.buckets()
     }
 }

@@ -12,15 +12,19 @@ mod claim;
 mod distribution;
 mod environment;
 mod exchange;
+mod foreign;
 mod lock;
 mod measurement;
 mod parity;
+mod reader;
 mod relayed;
 mod run;
 mod sample;
 mod scenario;
 mod stages;
+mod stored;
 mod study;
+mod validate;
 
 pub use accounts::{Account, Accounts};
 pub use buckets::Bucket;
@@ -37,6 +41,7 @@ pub use environment::{
     SkippedServer, Spent,
 };
 pub use exchange::{Ceiling, Check, ClockCheck, CoreHiccups, Job, Reply, Request};
+pub use foreign::{FOREIGN_CHARACTERS, foreign, printable};
 pub use lock::{Held, Holder, Lock, LockError};
 pub use measurement::{
     Hiccups, Measurement, MemoryReading, Observation, Outcome, Stage, Stolen, Throttled, Usage, UsageSamples,
@@ -45,9 +50,11 @@ pub use parity::{
     BuildFlags, Executable, Ledger, LedgerEntry, Reading, Sizes, SocketBuffer, SocketSettings, StreamPass,
     StreamRequest, Streamed, SystemCalls,
 };
+pub use reader::Records;
 pub use relayed::{ClosedWith, Disturbed, MAX_PINGED_BYTES, MAX_PINGED_BYTES_PER_S, Relayed};
 pub use run::{MeasurementLog, RunError, RunFolder};
 pub use sample::{Sample, SampleError, read_samples, write_samples};
 pub use scenario::Scenario;
 pub use stages::{Band, Stages};
+pub use stored::StoredHistogram;
 pub use study::{Study, StudyError};

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Accounts, Capacity, Cell, Distribution, Disturbed, Relayed, Stages};
 
-/// One execution of one cell, completed or failed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One execution of one cell, completed or failed. It is read by [`RunFolder::records`](crate::RunFolder::records) alone, which checks it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measurement {
     /// Which iteration, from 0.
     pub iteration: u32,

@@ -2,14 +2,15 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::{Environment, Held, Ledger, Measurement, Outcome, Study, StudyError};
+use crate::reader::{self, Records};
+use crate::{Environment, Held, Ledger, Measurement, Study, StudyError, validate};
 
 /// A folder that holds a run.
 #[derive(Debug, Clone)]
@@ -37,6 +38,36 @@ pub enum RunError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// A measurement contradicts itself, another or its study.
+    #[error(
+        "failed to read `{path}`, line {line}{}: {cause}; remove that line, and `tickbench run --resume` executes it again",
+        if key.is_empty() { String::new() } else { format!(", key `{key}`") }
+    )]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The key, with dots between the keys of what holds it; empty where the line as a whole is meant.
+        key: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The figures that a client told contradict each other.
+    #[error(
+        "failed to add `{cell}` to `{path}`: the client told figures that contradict each other: `{key}`: {cause}; that is a fault of \
+         the client, and what was measured before is kept"
+    )]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// What was measured.
+        cell: String,
+        /// The key, with dots between the keys of what holds it.
+        key: String,
         /// What is wrong with it.
         cause: String,
     },
@@ -182,10 +213,11 @@ impl RunFolder {
     fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T, RunError> {
         let path = self.path.join(name);
         let text = std::fs::read_to_string(&path).map_err(|cause| self.io("read", &path, cause))?;
-        serde_json::from_str(&text).map_err(|cause| RunError::Content {
+        let read = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text));
+        read.map_err(|wrong: serde_path_to_error::Error<serde_json::Error>| RunError::Content {
             path,
-            line: cause.line(),
-            cause: cause.to_string(),
+            line: wrong.inner().line(),
+            cause: wrong.to_string(),
         })
     }
 
@@ -201,30 +233,15 @@ impl RunFolder {
         Ok(MeasurementLog { path, file })
     }
 
-    /// Reads all finished measurements. A last line without its line feed is a write that was cut off, and is left out.
-    pub fn measurements(&self) -> Result<Vec<Measurement>, RunError> {
-        let path = self.measurements_path();
-        if !path.exists() {
-            return Ok(Vec::new());
-        }
-        let mut reader =
-            BufReader::with_capacity(1 << 20, File::open(&path).map_err(|c| self.io("open", &path, c))?);
-        let (mut measurements, mut text, mut line) = (Vec::new(), String::new(), 0);
-        loop {
-            text.clear();
-            line += 1;
-            reader.read_line(&mut text).map_err(|cause| self.io("read", &path, cause))?;
-            if !text.ends_with('\n') {
-                return Ok(measurements);
-            }
-            let content = |cause: String| RunError::Content { path: path.clone(), line, cause };
-            let measurement: Measurement =
-                serde_json::from_str(&text).map_err(|cause| content(cause.to_string()))?;
-            if measurement.outcome == Outcome::Completed && measurement.observation.is_none() {
-                return Err(content("a completed measurement lacks its figures".into()));
-            }
-            measurements.push(measurement);
-        }
+    /// Reads the study and all that was measured for it. What is read holds: a record that contradicts itself, another or the study is an
+    /// error that names its line and key. A last line without its line feed is a write that was cut off, and is left out with a note.
+    pub fn records(&self) -> Result<Records, RunError> {
+        reader::read(self.study()?, &self.measurements_path())
+    }
+
+    /// The note of [`records`](RunFolder::records) on a last line that was cut off, for who reads no record.
+    pub fn note(&self) -> Result<Option<String>, RunError> {
+        reader::note(&self.measurements_path())
     }
 
     pub(crate) fn io(&self, verb: &'static str, path: &Path, cause: std::io::Error) -> RunError {
@@ -240,8 +257,15 @@ pub struct MeasurementLog {
 }
 
 impl MeasurementLog {
-    /// Adds one line and hands it to the kernel at once, so that it survives whatever ends this process.
+    /// Adds one line and hands it to the kernel at once, so that it survives whatever ends this process. Refuses what could not be read
+    /// back: figures that contradict each other.
     pub fn append(&mut self, measurement: &Measurement) -> Result<(), RunError> {
+        validate::check(measurement).map_err(|validate::Fault { key, cause }| RunError::Contradiction {
+            path: self.path.clone(),
+            cell: measurement.cell.to_string(),
+            key,
+            cause,
+        })?;
         let mut line = serde_json::to_string(measurement).expect("records are plain data");
         line.push('\n');
         self.file.write_all(line.as_bytes()).map_err(|cause| RunError::Io {

@@ -12,6 +12,8 @@ use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use thiserror::Error;
 
+use crate::foreign;
+
 /// One message of a window. Times are CLOCK_MONOTONIC, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
@@ -32,7 +34,11 @@ pub struct Sample {
     pub set_aside: bool,
 }
 
-/// The header of the file: the columns, in their order.
+/// The columns, in their order.
+const COLUMNS: [&str; 7] =
+    ["seq", "connection", "due_ns", "sent_ns", "kernel_ns", "received_ns", "set_aside"];
+
+/// The first line of the file.
 const HEADER: &str = "seq,connection,due_ns,sent_ns,kernel_ns,received_ns,set_aside";
 
 /// Why a file of samples cannot be read.
@@ -79,31 +85,34 @@ pub fn read_samples(
     let path = path.to_owned();
     Ok(lines.zip(2..).map(move |(text, line)| {
         let text = text.map_err(|cause| cause.to_string());
-        let sample = text.and_then(|text| parse(&text).ok_or_else(|| format!("{text:?} is no sample")));
+        let sample = text.and_then(|text| parse(&text));
         sample.map_err(|cause| SampleError { path: path.clone(), line, cause })
     }))
 }
 
-fn parse(line: &str) -> Option<Sample> {
-    let mut fields = line.split(',');
-    let mut next = || fields.next();
-    let sample = Sample {
-        seq: next()?.parse().ok()?,
-        connection: next()?.parse().ok()?,
-        due_ns: next()?.parse().ok()?,
-        sent_ns: next()?.parse().ok()?,
-        kernel_ns: match next()? {
-            "" => None,
-            stamp => Some(stamp.parse().ok()?),
-        },
-        received_ns: next()?.parse().ok()?,
-        set_aside: match next()? {
+/// A row; else what is wrong with it, and in which column.
+fn parse(line: &str) -> Result<Sample, String> {
+    let mut fields = [""; COLUMNS.len()];
+    let count = fields.iter_mut().zip(line.split(',')).map(|(field, text)| *field = text).count();
+    if count < COLUMNS.len() || line.split(',').count() > COLUMNS.len() {
+        return Err(format!("{} is no row of {} columns", foreign(line.as_bytes()), COLUMNS.len()));
+    }
+    let wrong =
+        |at: usize| format!("{}: `{}` is no such number", COLUMNS[at], foreign(fields[at].as_bytes()));
+    let number = |at: usize| fields[at].parse::<u64>().map_err(|_| wrong(at));
+    Ok(Sample {
+        seq: number(0)?,
+        connection: fields[1].parse().map_err(|_| wrong(1))?,
+        due_ns: number(2)?,
+        sent_ns: number(3)?,
+        kernel_ns: if fields[4].is_empty() { None } else { Some(number(4)?) },
+        received_ns: number(5)?,
+        set_aside: match fields[6] {
             "0" => false,
             "1" => true,
-            _ => return None,
+            _ => return Err(wrong(6)),
         },
-    };
-    next().is_none().then_some(sample)
+    })
 }
 
 #[cfg(test)]
@@ -155,11 +164,20 @@ mod tests {
         assert!(
             read_samples(&path).err().unwrap().to_string().contains("line 1: it does not begin with `seq,")
         );
-        for line in ["1,2,3", "1,0,3,4,,5,2", "1,0,3,4,,5,0,6", "-1,0,3,4,,5,0"] {
+        assert_eq!(COLUMNS.join(","), HEADER);
+        for (line, words) in [
+            ("1,2,3", "1,2,3 is no row of 7 columns"),
+            ("1,0,3,4,,5,2", "set_aside: `2`"),
+            ("1,0,3,4,,5,0,6", "is no row of 7 columns"),
+            ("-1,0,3,4,,5,0", "seq: `-1`"),
+            ("1,4294967296,3,4,,5,0", "connection: `4294967296`"),
+            ("1,0,3,4,x,5,0", "kernel_ns: `x`"),
+        ] {
             written(&format!("{HEADER}\n1,0,3,4,,5,0\n{line}\n"));
             let read: Vec<_> = read_samples(&path).unwrap().collect();
             assert!(read[0].is_ok());
-            assert!(read[1].as_ref().unwrap_err().to_string().contains("line 3"), "{line}");
+            let error = read[1].as_ref().unwrap_err().to_string();
+            assert!(error.contains("line 3") && error.contains(words), "{line}: {error}");
         }
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();

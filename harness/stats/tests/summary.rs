@@ -251,7 +251,8 @@ fn what_does_not_belong_together_is_refused() {
         "{error}"
     );
     let mut damaged = deliveries(1_000, 100);
-    damaged.delivery_ns.as_mut().unwrap().histogram.truncate(20);
+    let stored = &mut damaged.delivery_ns.as_mut().unwrap().histogram;
+    *stored = stored.text()[..20].to_owned().into();
     let error = Summary::of(&study, &[completed(cell, 0, damaged)], &Context::default()).unwrap_err();
     assert!(error.to_string().starts_with("failed to merge the histograms of `a: paced"), "{error}");
 }

@@ -77,7 +77,8 @@ fn serve(mode: &str, listen: &str) {
     }
     wait_for_end();
     if mode == "unclean" {
-        eprintln!("lost a lock");
+        // As a program that colours what it says.
+        eprintln!("lost a lock\u{1b}[0m");
         exit(7);
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
-use tickbench_record::{BuiltServer, Client, SkippedServer};
+use tickbench_record::{BuiltServer, Client, SkippedServer, foreign};
 
 use crate::interrupt::Interrupt;
 use crate::manifest::{ClientEntry, Manifest, Server};
@@ -234,7 +234,7 @@ impl<'a> Builder<'a> {
         }
         let version = process.out.text();
         match version.lines().map(str::trim).find(|line| !line.is_empty()) {
-            Some(version) => Ok(version.to_owned()),
+            Some(version) => Ok(foreign(version.as_bytes())),
             None => bail!("{}: it printed nothing", hint()),
         }
     }

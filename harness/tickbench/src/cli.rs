@@ -233,6 +233,9 @@ pub(crate) struct CaptureArgs {
     /// End after this time, such as `30s` or `5m`.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) duration: Option<Duration>,
+    /// Give up where the connection is not open by then: looked up, connected, upgraded and what comes first sent.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10s")]
+    pub(crate) connect_timeout: Duration,
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use tickbench_graphs::{Chart, Options};
-use tickbench_record::RunFolder;
+use tickbench_record::{Environment, Records, RunFolder};
 use tickbench_report::Figure;
 use tickbench_stats::{Context, Summary};
 
 use crate::exit::ExitStatus;
-use crate::out;
+use crate::{out, records};
 
 const REPORT: &str = "REPORT.md";
 
@@ -40,9 +40,9 @@ pub(crate) fn note_progress(folder: &RunFolder) -> bool {
 
 /// Writes `summary.json`, `graphs/*.svg` and `REPORT.md`. Returns the report's text, and what it shows.
 pub(crate) fn derive(folder: &RunFolder, in_progress: bool) -> anyhow::Result<(String, Summary)> {
-    let study = folder.study()?;
+    let records = records::read(folder)?;
     let environment = folder.environment()?;
-    let summary = summarized(folder, in_progress)?;
+    let summary = summary_of(&records, &environment, in_progress)?;
     folder.write_json("summary.json", &summary)?;
     let charts = tickbench_graphs::charts(&summary, Options { baseline: environment.baseline.as_deref() })?;
     std::fs::create_dir_all(folder.graphs())
@@ -51,20 +51,25 @@ pub(crate) fn derive(folder: &RunFolder, in_progress: bool) -> anyhow::Result<(S
         folder.write(&path_of(chart), chart.svg.as_bytes())?;
     }
     let figures: Vec<Figure> = charts.into_iter().map(figure).collect();
-    let report =
-        tickbench_report::render_with(&study, &environment, &summary, &figures, folder.ledger()?.as_ref())?;
+    let report = tickbench_report::render_with(
+        &records.study,
+        &environment,
+        &summary,
+        &figures,
+        folder.ledger()?.as_ref(),
+    )?;
     folder.write(REPORT, report.as_bytes())?;
     Ok((report, summary))
 }
 
 /// What a run comes to.
 pub(crate) fn summary(folder: &RunFolder) -> anyhow::Result<Summary> {
-    summarized(folder, false)
+    summary_of(&records::read(folder)?, &folder.environment()?, false)
 }
 
-fn summarized(folder: &RunFolder, in_progress: bool) -> anyhow::Result<Summary> {
-    let context = Context { in_progress, ..Context::of(&folder.environment()?) };
-    Ok(Summary::of(&folder.study()?, &folder.measurements()?, &context)?)
+fn summary_of(records: &Records, environment: &Environment, in_progress: bool) -> anyhow::Result<Summary> {
+    let context = Context { in_progress, ..Context::of(environment) };
+    Ok(Summary::of(&records.study, &records.measurements, &context)?)
 }
 
 fn path_of(chart: &Chart) -> String {

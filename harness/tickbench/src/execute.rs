@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context as _;
 use tickbench_record::{
     Cell, Cores, Idle, Job, Measurement, Observation, Outcome, Reply, Request, RunFolder, Scenario,
-    ScenarioKind, Stage, Stolen, Study,
+    ScenarioKind, Stage, Stolen, Study, printable,
 };
 
 use crate::awake::{Awake, Waker};
@@ -261,8 +261,10 @@ pub(crate) fn measure(
     };
     match serde_json::from_str(&line) {
         Ok(Reply::Completed(observation)) => Ok((*observation, client)),
-        Ok(Reply::Failed { stage, reason }) => Err(Stop::Failed { stage, reason }),
+        // Whichever client it is: words of the server may be in it.
+        Ok(Reply::Failed { stage, reason }) => Err(Stop::Failed { stage, reason: printable(&reason) }),
         Ok(Reply::Broken { stage, reason }) => {
+            let reason = printable(&reason);
             Err(Stop::broken(format!("the client could not do its part, at {stage}: {reason}")))
         }
         Err(cause) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use tickbench_record::Cell;
 use tickbench_stats::Metric;
@@ -109,14 +109,31 @@ impl KeptSummary {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(cause).with_context(|| format!("failed to read `{}`", path.display())),
         };
-        let read = serde_json::from_slice(&text);
-        read.map(Some).with_context(|| {
+        let read = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&text));
+        let checked = read.map_err(anyhow::Error::from).and_then(KeptSummary::checked);
+        checked.map(Some).with_context(|| {
             format!(
                 "failed to read `{}`: derive it anew with `tickbench report {}`",
                 path.display(),
                 run.display()
             )
         })
+    }
+
+    /// The summary, where its figures are numbers between bounds and no cell is told twice.
+    fn checked(self) -> anyhow::Result<KeptSummary> {
+        for (at, KeptCell { cell, estimates }) in self.cells.iter().enumerate() {
+            let twice = self.cells[..at].iter().any(|earlier| earlier.cell == *cell);
+            ensure!(!twice, "cells[{at}].cell: {cell} is told twice");
+            for (metric, KeptEstimate { estimate, low, high, iterations }) in estimates {
+                let is_figure = [estimate, low, high].iter().all(|number| number.is_finite());
+                ensure!(
+                    is_figure && low <= high && *iterations > 0,
+                    "cells[{at}].estimates.{metric}: {estimate} [{low}, {high}] of {iterations} iterations is no estimate"
+                );
+            }
+        }
+        Ok(self)
     }
 }
 

@@ -46,6 +46,7 @@ mod program;
 mod programs;
 mod progress;
 mod quiet;
+mod records;
 mod resolution;
 mod root;
 mod run;

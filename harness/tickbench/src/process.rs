@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use tickbench_record::printable;
+
 use crate::interrupt::Interrupt;
 use crate::program::Program;
 use crate::system::BeforeExec;
@@ -158,12 +160,12 @@ impl Output {
         self.bytes.clear();
     }
 
-    /// The last lines that say anything, at most `count`.
+    /// The last lines that say anything, at most `count`, fit for a terminal and a report.
     pub(crate) fn last_lines(&self, count: usize) -> Vec<String> {
         let text = self.text();
         let lines: Vec<&str> =
             text.split(['\n', '\r']).map(str::trim_end).filter(|line| !line.is_empty()).collect();
-        lines[lines.len().saturating_sub(count)..].iter().map(|line| line.to_string()).collect()
+        lines[lines.len().saturating_sub(count)..].iter().map(|line| printable(line)).collect()
     }
 
     /// Reads once from a pipe that `poll` called readable.

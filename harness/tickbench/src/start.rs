@@ -15,7 +15,7 @@ use crate::cores::{CoreArgs, CorePair};
 use crate::invocation::this_process;
 use crate::manifest::Manifest;
 use crate::root::Root;
-use crate::study;
+use crate::{records, study};
 
 /// A run before anything is built. Its folder is locked, and can be written to.
 pub(crate) struct Start {
@@ -45,11 +45,11 @@ impl Start {
         let folder = RunFolder::open(path)?;
         let lock = folder.lock(&this_process())?;
         folder.check_room()?;
-        let study = study::resumed(args, folder.study()?)?;
+        let recorded = records::read(&folder)?;
+        let study = study::resumed(args, recorded.study)?;
         let environment = Box::new(folder.environment()?);
-        let done = folder.measurements()?;
         check_cores(args.cores.cores, &environment.cores)?;
-        let origin = RunOrigin::Resumed { folder, lock, environment, done };
+        let origin = RunOrigin::Resumed { folder, lock, environment, done: recorded.measurements };
         Ok(Start { study, origin, left_out: None })
     }
 }

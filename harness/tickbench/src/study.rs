@@ -1,9 +1,10 @@
 //! Which study to run: a file or an embedded one, with the wishes of the command line applied.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use tickbench_protocol::Capture;
 use tickbench_record::{Arrival, CONTROL, Idle, Scenario, ScenarioKind, Study};
 
 use crate::cli::RunArgs;
@@ -42,7 +43,8 @@ pub(crate) fn resumed(args: &RunArgs, recorded: Study) -> anyhow::Result<Study> 
         wished.servers.clone_from(&recorded.servers);
         wished.seed = recorded.seed;
         if let Some(path) = &recorded.feed {
-            replay(&mut wished, Path::new(path), recorded.speed)?;
+            wished.feed.clone_from(&recorded.feed);
+            replay(&mut wished, &feed::read(Path::new(path))?, recorded.speed);
         }
     }
     apply(&mut wished, args)?;
@@ -96,21 +98,27 @@ fn apply(study: &mut Study, args: &RunArgs) -> anyhow::Result<()> {
     if let Some(seed) = args.seed {
         study.seed = Some(seed);
     }
-    if let Some(path) = &args.feed {
-        replay(study, path, args.speed.unwrap_or(1.0))?;
-    } else if let Some(path) = &study.feed {
-        feed::read(Path::new(path))?;
+    let named = study.feed.as_ref().map(PathBuf::from);
+    let Some(path) = args.feed.as_ref().or(named.as_ref()) else { return Ok(()) };
+    let capture = feed::read(path)?;
+    study.feed = Some(absolute(path)?);
+    if args.feed.is_some() {
+        replay(study, &capture, args.speed.unwrap_or(1.0));
     }
-    Ok(())
+    let replays = study.scenarios.iter().any(|scenario| scenario.arrival == Arrival::Recorded);
+    if replays { feed::check_gaps(&capture, path, study.speed, study.stall_ms) } else { Ok(()) }
+}
+
+/// A file as servers and clients are told it, which run in folders of their own.
+fn absolute(path: &Path) -> anyhow::Result<String> {
+    let path = path.canonicalize().with_context(|| format!("failed to open `{}`", path.display()))?;
+    let path = path.to_str().with_context(|| format!("`{}` is no UTF-8: rename it", path.display()))?;
+    Ok(path.to_owned())
 }
 
 /// Puts a capture in the place of the generated feed. Where the study has scenarios that replay one, it is theirs; else all paced ticks
 /// come at the recorded gaps. Either way, at least once through the capture.
-fn replay(study: &mut Study, path: &Path, speed: f64) -> anyhow::Result<()> {
-    let capture = feed::read(path)?;
-    let path = path.canonicalize().with_context(|| format!("failed to open `{}`", path.display()))?;
-    let path = path.to_str().with_context(|| format!("`{}` is no UTF-8: rename it", path.display()))?;
-    study.feed = Some(path.to_owned());
+fn replay(study: &mut Study, capture: &Capture, speed: f64) {
     study.speed = speed;
     let span_ms = (capture.span_ns() as f64 / speed / 1e6).ceil() as u64;
     let replays = study.scenarios.iter().any(|scenario| scenario.arrival == Arrival::Recorded);
@@ -127,7 +135,6 @@ fn replay(study: &mut Study, path: &Path, speed: f64) -> anyhow::Result<()> {
             scenario.window_ms = scenario.window_ms.max(span_ms);
         }
     }
-    Ok(())
 }
 
 /// Leaves out the scenarios that replay a capture where there is none. Returns what to say of it.
@@ -251,15 +258,11 @@ mod tests {
 
     #[test]
     fn a_replay_paces_the_streams_and_leaves_echo_alone() {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        std::io::Write::write_all(
-            &mut file,
-            b"{\"ts_ns\":0,\"payload\":\"a\"}\n{\"ts_ns\":60000000000,\"payload\":\"b\"}\n",
-        )
-        .unwrap();
+        let lines = b"{\"ts_ns\":0,\"payload\":\"a\"}\n{\"ts_ns\":60000000000,\"payload\":\"b\"}\n";
+        let capture = Capture::read(&lines[..]).unwrap();
         let mut study = Study::from_toml(DEFAULT).unwrap();
         let echo = study.scenarios.iter().find(|s| s.kind == ScenarioKind::Echo).cloned();
-        replay(&mut study, file.path(), 10.0).unwrap();
+        replay(&mut study, &capture, 10.0);
         for scenario in &study.scenarios {
             match scenario.kind {
                 ScenarioKind::Echo => assert!(study.scenarios.contains(echo.as_ref().unwrap())),

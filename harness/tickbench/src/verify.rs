@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use rustix::process::Signal;
 use sha2::{Digest as _, Sha256};
-use tickbench_record::{Check, Lane, SkippedServer};
+use tickbench_record::{Check, Lane, SkippedServer, printable};
 
 use crate::build::{Builder, Contestant, Instrument, hexadecimal};
 use crate::cli::{Loopback, VerifyArgs};
@@ -244,9 +244,10 @@ fn ask(program: &Program, interrupt: &mut Interrupt, add: &mut impl FnMut(Check)
     let mut heard = Instant::now();
     loop {
         while let Some(line) = client.out.take_line() {
-            let check = serde_json::from_str(&line)
+            let Check { name, failure } = serde_json::from_str(&line)
                 .with_context(|| format!("the verifying client printed no check but {line:?}"))?;
-            add(check);
+            // Words of the server may be in it.
+            add(Check { name, failure: failure.map(|failure| printable(&failure)) });
             heard = Instant::now();
         }
         if !client.out.is_open() {

@@ -149,6 +149,45 @@ fn a_capture_that_is_missing_or_bad() {
     refused(&project, &run_with(&feed), &["1 messages", "at least two"]);
 }
 
+/// What could only fail later, in the middle of a run and as a server's fault, is refused as the feed's before anything is built.
+#[test]
+fn a_capture_that_would_blow_up_later() {
+    let project = Project::sound();
+    // Building would fail: the feed is looked at before.
+    let bad = project.server("one", "fine").replace("build = ['true']", "build = ['false']");
+    project.write("servers/servers.toml", &bad);
+    let good = "{\"ts_ns\":1,\"payload\":\"a\"}\n{\"ts_ns\":2000001,\"payload\":\"b\"}\n";
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let many: String = (0..2_000).map(|at| format!("{{\"ts_ns\":{at},\"payload\":\"{at}\"}}\n")).collect();
+    std::io::Write::write_all(&mut packed, many.as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    for (bytes, words) in [
+        (b"".to_vec(), &["it holds 0 messages"][..]),
+        ([b"\xef\xbb\xbf", good.as_bytes()].concat(), &["byte-order mark of UTF-8", "without one"]),
+        ([good.as_bytes(), b"{\"ts_ns\":9000000,\"payload\":\"\xff\"}"].concat(), &["line 3 is not UTF-8"]),
+        ([good.as_bytes(), b"{\"ts_ns\":3,\"payload\":\"c\"}"].concat(), &["line 3 is earlier"]),
+        (packed[..packed.len() - 20].to_vec(), &["line ", " cannot be read"]),
+        ([&packed[..], b"rubbish"].concat(), &["line ", " cannot be read"]),
+        (b"{\"ts_ns\":1,\"payload\":\"a\"}\n{\"ts_ns\":1,\"payload\":\"b\"}".to_vec(), &["all of one time"]),
+        (
+            [good.as_bytes(), b"{\"ts_ns\":19000000000,\"payload\":\"c\"}"].concat(),
+            &["is silent for 18998 ms after its message 2", "raise stall_ms", "a speed of at least 1.056"],
+        ),
+    ] {
+        std::fs::write(project.path().join("tape.jsonl"), bytes).unwrap();
+        let words: Vec<&str> = words.iter().copied().chain(["capture", "tape.jsonl"]).collect();
+        refused(&project, &run_with(&["--feed", "tape.jsonl"]), &words);
+        assert!(!project.path().join("target").exists(), "nothing was built");
+    }
+    refused(&project, &run_with(&["--feed", "servers"]), &["`servers`", "it is no file"]);
+    // The same of a feed that the study names.
+    let replay = study(5, 1)
+        .replace("rate_per_s = 1000", "arrival = 'recorded'")
+        .replace("[[", "feed = 'tape.jsonl'\n[[");
+    project.write("study.toml", &replay);
+    refused(&project, &RUN, &["is silent for 18998 ms", "raise stall_ms"]);
+}
+
 #[test]
 fn a_study_that_only_replays_a_capture_that_nobody_named() {
     let project = Project::sound();

@@ -415,7 +415,7 @@ fn the_rows_are_those_of_the_records_under_the_columns_of_the_dictionary() {
     let header: Vec<String> = reader.headers().unwrap().iter().map(Into::into).collect();
     assert_eq!(header, dictionary());
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-    let measurements = RunFolder::open(&folder.path().join("run")).unwrap().measurements().unwrap();
+    let measurements = RunFolder::open(&folder.path().join("run")).unwrap().records().unwrap().measurements;
     assert_eq!(rows.len(), measurements.len());
     let at = |name: &str| header.iter().position(|column| column == name).unwrap();
     for (row, measurement) in rows.iter().zip(&measurements) {
@@ -498,7 +498,7 @@ fn a_histogram_log_gives_back_the_counts_of_each_iteration() {
     invented(5).write(&run);
     assert_code(&tickbench(&["export", word(&run), "--format", "hlog", "--out", word(&logs)]), 0);
     let text = std::fs::read(logs.join("one-latency-binary-each-x1.delivery.hlog")).unwrap();
-    let measurements = RunFolder::open(&run).unwrap().measurements().unwrap();
+    let measurements = RunFolder::open(&run).unwrap().records().unwrap().measurements;
     let expected: Vec<Histogram<u64>> = measurements
         .iter()
         .filter(|measurement| measurement.cell.server == "one")

@@ -92,7 +92,7 @@ fn a_server_that_will_not_end_is_killed_and_not_timed() {
 #[test]
 fn a_server_that_ends_uncleanly_is_not_timed() {
     let reason = unfit("unclean");
-    assert!(reason.contains("exited with status 7") && reason.contains("lost a lock"), "{reason}");
+    assert!(reason.contains("exited with status 7") && reason.contains("lost a lock\\u{1b}[0m"), "{reason}");
 }
 
 #[test]

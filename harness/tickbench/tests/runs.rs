@@ -126,6 +126,22 @@ fn a_capture_is_for_those_that_replay_one_and_without_it_they_are_left_out_with_
     assert_eq!(windows, [5, 20], "the generated ticks are left alone");
 }
 
+/// Servers and clients run in folders of their own.
+#[test]
+fn a_capture_that_a_study_names_is_told_by_its_whole_path() {
+    let project = Project::sound();
+    let named = study(5, 1)
+        .replace("rate_per_s = 1000", "arrival = 'recorded'")
+        .replace("[[", "feed = 'tape.jsonl'\n[[");
+    project.write("study.toml", &named);
+    project.write("tape.jsonl", "{\"ts_ns\":5,\"payload\":\"a\"}\n{\"ts_ns\":2000005,\"payload\":\"b\"}\n");
+    let (output, run) = project.run(&[]);
+    assert_code(&output, 0);
+    let feed = RunFolder::open(&run.0).unwrap().study().unwrap().feed.unwrap();
+    assert_eq!(feed, project.path().canonicalize().unwrap().join("tape.jsonl").to_str().unwrap());
+    assert_code(&project.tickbench(&["run", "--resume", "out"]), 0);
+}
+
 #[test]
 fn list_shows_servers_clients_and_studies() {
     let project = Project::sound();

@@ -6,6 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
+use tickbench_record::foreign;
+
+use super::body::{Body, read_body};
 use super::random::random_bytes;
 
 /// RFC 6455, section 1.3.
@@ -14,8 +17,11 @@ const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// Header lines that an answer may have.
 const MAX_HEADERS: usize = 64;
 
-/// Bytes of an answer, refusal included, beyond which it is no answer.
-const MAX_ANSWER_BYTES: usize = 64 << 10;
+/// Bytes of the heads of an answer, beyond which it is no answer.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+
+/// Bytes of a refusal's body that are read: more than are shown of it.
+const BODY_BYTES: usize = 4 << 10;
 
 /// A request to upgrade, with the key that its answer must prove to have read.
 #[derive(Debug)]
@@ -52,66 +58,111 @@ impl Upgrade {
         Upgrade { request: request.into_bytes(), accept }
     }
 
-    /// Reads an answer. `ended` says that no more bytes will come.
+    /// Reads an answer, as far as it has come. `ended` says that no more bytes will come. However the bytes were cut, the first answer
+    /// that is not incomplete is that to all of them.
     pub(crate) fn read_answer(&self, bytes: &[u8], ended: bool) -> Answer {
-        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut response = httparse::Response::new(&mut headers);
-        let head_bytes = match response.parse(bytes) {
-            Ok(httparse::Status::Complete(head_bytes)) => head_bytes,
-            Ok(httparse::Status::Partial) if ended => {
-                return Answer::Refused("the server closed before it had answered the upgrade".into());
-            }
-            Ok(httparse::Status::Partial) if bytes.len() > MAX_ANSWER_BYTES => {
-                return Answer::Refused(format!("the head of the answer exceeds {MAX_ANSWER_BYTES} bytes"));
-            }
-            Ok(httparse::Status::Partial) => return Answer::Incomplete,
-            Err(cause) => return Answer::Refused(format!("the answer to the upgrade is not HTTP: {cause}")),
-        };
-        match response.code {
-            Some(101) => match self.check(response.headers) {
-                Ok(()) => Answer::Upgraded(head_bytes),
-                Err(reason) => Answer::Refused(reason),
-            },
-            code => {
-                let (code, body) = (code.unwrap_or(0), &bytes[head_bytes..]);
-                let whole = content_length(response.headers).is_none_or(|length| body.len() >= length);
-                if whole || ended || bytes.len() > MAX_ANSWER_BYTES {
-                    Answer::Refused(format!("HTTP {code}: {}", String::from_utf8_lossy(body).trim()))
-                } else {
-                    Answer::Incomplete
+        let mut start = 0;
+        loop {
+            // No head ends behind the limit, however much has come by now.
+            let heads = &bytes[start..bytes.len().min(MAX_HEAD_BYTES)];
+            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+            let mut response = httparse::Response::new(&mut headers);
+            let head_bytes = match response.parse(heads) {
+                Ok(httparse::Status::Complete(head_bytes)) => head_bytes,
+                Ok(httparse::Status::Partial) if bytes.len() >= MAX_HEAD_BYTES => {
+                    return Answer::Refused(format!("the head of the answer exceeds {MAX_HEAD_BYTES} bytes"));
+                }
+                Ok(httparse::Status::Partial) if ended => {
+                    let came = came_so_far(bytes);
+                    return Answer::Refused(format!(
+                        "the server closed before it had answered the upgrade: {came}"
+                    ));
+                }
+                Ok(httparse::Status::Partial) => return Answer::Incomplete,
+                Err(httparse::Error::TooManyHeaders) => {
+                    return Answer::Refused(format!(
+                        "the answer to the upgrade has more than {MAX_HEADERS} header lines"
+                    ));
+                }
+                Err(cause) => {
+                    let came = came_so_far(bytes);
+                    return Answer::Refused(format!(
+                        "the answer to the upgrade is not HTTP: {cause}: {came}"
+                    ));
+                }
+            };
+            start += head_bytes;
+            match response.code.unwrap_or(0) {
+                101 => {
+                    return match self.check(response.version, response.headers) {
+                        Ok(()) => Answer::Upgraded(start),
+                        Err(reason) => Answer::Refused(reason),
+                    };
+                }
+                // RFC 9110, section 15.2: the answer itself is still to come.
+                100..=199 => {}
+                code => {
+                    return match read_body(code, response.headers, &bytes[start..], ended, BODY_BYTES) {
+                        Body::Incomplete => Answer::Incomplete,
+                        Body::Whole(body) => Answer::Refused(format!("HTTP {code}: {}", foreign(&body))),
+                    };
                 }
             }
         }
     }
 
     /// RFC 6455, section 4.1: what a client must find in the answer, and what it must not.
-    fn check(&self, headers: &[httparse::Header]) -> Result<(), String> {
+    fn check(&self, version: Option<u8>, headers: &[httparse::Header]) -> Result<(), String> {
+        if version != Some(1) {
+            return Err("the answer to the upgrade is in HTTP/1.0, which has none".into());
+        }
         let lacks = |name: &str| format!("the answer to the upgrade lacks `{name}`");
         let upgrade = header(headers, "Upgrade").ok_or_else(|| lacks("Upgrade: websocket"))?;
         if !upgrade.eq_ignore_ascii_case("websocket") {
-            return Err(format!("the answer upgrades to `{upgrade}` in place of websocket"));
+            return Err(format!(
+                "the answer upgrades to `{}` in place of websocket",
+                foreign(upgrade.as_bytes())
+            ));
         }
-        let connection = header(headers, "Connection").ok_or_else(|| lacks("Connection: Upgrade"))?;
-        if !connection.split(',').any(|token| token.trim().eq_ignore_ascii_case("upgrade")) {
+        let mut connection = values(headers, "Connection").flat_map(|value| value.split(','));
+        if !connection.any(|token| token.trim().eq_ignore_ascii_case("upgrade")) {
             return Err(lacks("Connection: Upgrade"));
         }
         let accept = header(headers, "Sec-WebSocket-Accept").ok_or_else(|| lacks("Sec-WebSocket-Accept"))?;
         if accept != self.accept {
-            return Err(format!("Sec-WebSocket-Accept is `{accept}` where `{}` was due", self.accept));
+            let said = foreign(accept.as_bytes());
+            return Err(format!("Sec-WebSocket-Accept is `{said}` where `{}` was due", self.accept));
         }
         for name in ["Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"] {
             if let Some(value) = header(headers, name) {
-                return Err(format!("the answer agrees on `{name}: {value}`, which was not offered"));
+                let said = foreign(value.as_bytes());
+                return Err(format!("the answer agrees on `{name}: {said}`, which was not offered"));
             }
         }
         Ok(())
     }
 }
 
-/// The value of a header, where it is there and is text.
+/// The value of a header, where it is there and is text; the first of several.
 pub(crate) fn header<'h>(headers: &[httparse::Header<'h>], name: &str) -> Option<&'h str> {
-    let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
-    std::str::from_utf8(header.value).ok().map(str::trim)
+    values(headers, name).next()
+}
+
+/// The values of all lines of a header that are text.
+pub(super) fn values<'a, 'h>(
+    headers: &'a [httparse::Header<'h>],
+    name: &'a str,
+) -> impl Iterator<Item = &'h str> + 'a {
+    let named = headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+    named.filter_map(|header| std::str::from_utf8(header.value).ok()).map(str::trim)
+}
+
+/// What came of an answer, for the reason why there is none.
+pub(super) fn came_so_far(bytes: &[u8]) -> String {
+    match bytes.len() {
+        0 => "nothing came".into(),
+        count => format!("{count} bytes came, `{}`", foreign(bytes)),
+    }
 }
 
 /// The length of the body, where the answer names it.

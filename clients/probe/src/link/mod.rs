@@ -1,5 +1,8 @@
 //! Upgraded connections: how they are opened and how their bytes are read.
 
+#[cfg(test)]
+mod answer_properties;
+mod body;
 mod handshake;
 mod limit;
 mod opening;

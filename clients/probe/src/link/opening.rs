@@ -9,7 +9,7 @@ use tickbench_client_kit::{Failure, is_own, monotonic_ns};
 use tickbench_frame::Decoder;
 use tickbench_record::Stage;
 
-use super::handshake::{Answer, Upgrade};
+use super::handshake::{Answer, Upgrade, came_so_far};
 use super::poller::{Interest, Poller};
 use super::socket::{self, Patience};
 use super::source::Sources;
@@ -18,7 +18,7 @@ use super::{Connection, MAX_MESSAGE_BYTES, limit};
 /// Connections that are being opened at once: fewer than any server's backlog holds.
 const AT_ONCE: usize = 100;
 
-/// The longest sleep before the deadline is looked at again.
+/// The longest sleep before the deadlines are looked at again.
 const WATCH_NS: u64 = 50_000_000;
 
 /// A read with patience returns after so long without data, so that its caller can look at the time.
@@ -51,12 +51,15 @@ impl Spacing {
 struct Opening {
     socket: OwnedFd,
     upgrade: Upgrade,
+    /// When it began to connect: by the stall limit after this the whole answer is there.
+    begun_ns: u64,
     /// When the request was sent, where it has been.
     asked_ns: Option<u64>,
     answer: Vec<u8>,
 }
 
-/// Opens `count` connections to `target` on `server`. Fails where none makes progress for `stall_ns`.
+/// Opens `count` connections to `target` on `server`. Fails where one of them takes longer than `stall_ns`, from its connecting to the whole
+/// answer to its upgrade.
 pub(crate) fn open(
     server: SocketAddr,
     target: &str,
@@ -86,6 +89,7 @@ struct Openings<'t> {
     opened: Vec<Option<Connection>>,
     begun: usize,
     done: usize,
+    next_watch_ns: u64,
 }
 
 impl Openings<'_> {
@@ -100,13 +104,13 @@ impl Openings<'_> {
             opened: (0..count).map(|_| None).collect(),
             begun: 0,
             done: 0,
+            next_watch_ns: 0,
         })
     }
 
     fn run(&mut self, spacing: Spacing) -> Result<(), Failure> {
         let count = self.pending.len();
         let started_ns = monotonic_ns();
-        let mut progress_ns = started_ns;
         while self.done < count {
             let now_ns = monotonic_ns();
             let due_ns = |index: usize| match spacing {
@@ -119,16 +123,25 @@ impl Openings<'_> {
             let next_ns = if self.has_room() { due_ns(self.begun).saturating_sub(now_ns) } else { WATCH_NS };
             let ready = self.poller.wait(next_ns.min(WATCH_NS) as u32);
             let ready = ready.map_err(|cause| own(format!("failed to poll: {cause}")))?;
-            if ready > 0 || self.begun == self.done {
-                progress_ns = monotonic_ns();
-            } else if monotonic_ns() - progress_ns > self.stall_ns {
-                return Err(self.stalled());
-            }
             for nth in 0..ready {
                 self.advance(self.poller.index(nth))?;
             }
+            self.watch(monotonic_ns())?;
         }
         Ok(())
+    }
+
+    /// Looks now and then for a connection that takes too long, however busy it is.
+    fn watch(&mut self, now_ns: u64) -> Result<(), Failure> {
+        if now_ns < self.next_watch_ns {
+            return Ok(());
+        }
+        self.next_watch_ns = now_ns + WATCH_NS;
+        let overdue = |opening: &Opening| now_ns.saturating_sub(opening.begun_ns) > self.stall_ns;
+        let all = self.pending.iter().enumerate();
+        let late =
+            all.filter_map(|(index, opening)| Some((index, opening.as_ref()?))).find(|(_, one)| overdue(one));
+        late.map_or(Ok(()), |(index, opening)| Err(self.overdue(index, opening)))
     }
 
     fn has_room(&self) -> bool {
@@ -139,7 +152,9 @@ impl Openings<'_> {
         let socket = socket::begin_connect(self.server, self.sources.address(self.begun))?;
         self.poller.add(&socket, self.begun, Interest::Write)?;
         let upgrade = Upgrade::new(self.server, self.target)?;
-        self.pending[self.begun] = Some(Opening { socket, upgrade, asked_ns: None, answer: Vec::new() });
+        let opening =
+            Opening { socket, upgrade, begun_ns: monotonic_ns(), asked_ns: None, answer: Vec::new() };
+        self.pending[self.begun] = Some(opening);
         self.begun += 1;
         Ok(())
     }
@@ -200,11 +215,14 @@ impl Openings<'_> {
         Failure::new(Stage::Connect, reason)
     }
 
-    fn stalled(&self) -> Failure {
-        let (waiting, count) = (self.begun - self.done, self.pending.len());
-        let seconds = self.stall_ns as f64 / 1e9;
+    fn overdue(&self, index: usize, opening: &Opening) -> Failure {
+        let (waiting, count, seconds) =
+            (self.begun - self.done, self.pending.len(), self.stall_ns as f64 / 1e9);
+        let was_asked = opening.asked_ns.is_some();
+        let state = if was_asked { came_so_far(&opening.answer) } else { "it is not connected".into() };
         let reason = format!(
-            "failed to open {count} connections to `{}`: {} are open, {waiting} got no answer for {seconds:.1} s",
+            "failed to open {count} connections to `{}`: {} are open, {waiting} wait for an answer, and connection {index} has had no \
+             whole one for {seconds:.1} s: {state}",
             self.server, self.done
         );
         Failure::new(Stage::Connect, reason)

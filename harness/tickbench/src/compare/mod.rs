@@ -12,7 +12,7 @@ use tickbench_stats::{Changes, Side, whole_iterations};
 
 use crate::cli::CompareArgs;
 use crate::exit::ExitStatus;
-use crate::{derive, out};
+use crate::{derive, out, records};
 
 pub(crate) use gate::Gate;
 use gate::Outcome;
@@ -29,8 +29,8 @@ impl Records {
     fn read(path: &Path) -> anyhow::Result<Records> {
         let folder = RunFolder::open(path)?;
         derive::note_progress(&folder);
-        let (study, environment) = (folder.study()?, folder.environment()?);
-        let measurements = folder.measurements()?;
+        let tickbench_record::Records { study, measurements, .. } = records::read(&folder)?;
+        let environment = folder.environment()?;
         let path = path.display().to_string();
         ensure!(
             !measurements.is_empty(),

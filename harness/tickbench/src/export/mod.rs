@@ -20,9 +20,9 @@ use clap::ValueEnum;
 use tickbench_record::RunFolder;
 
 use crate::cli::ExportArgs;
-use crate::derive;
 use crate::exit::ExitStatus;
 use crate::out::{self, Stdout};
+use crate::{derive, records};
 
 /// What a run can be exported as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,7 +52,7 @@ pub(crate) fn command(args: &ExportArgs) -> anyhow::Result<ExitStatus> {
     let folder = RunFolder::open(run)?;
     derive::note_progress(&folder);
     let out = args.out.as_deref();
-    let measurements = folder.measurements()?;
+    let measurements = records::read(&folder)?.measurements;
     let table = || match args.samples {
         true => samples::table(&folder, &measurements),
         false => Ok(table::of_measurements(&measurements)),

@@ -20,17 +20,27 @@ struct Past {
     summary: crate::figures::KeptSummary,
 }
 
+/// A folder that is left out of the history.
+struct LeftOut {
+    folder: String,
+    /// What it has not, or what is wrong with it.
+    why: String,
+}
+
 /// The page's name; its charts are in a folder beside it.
 const PAGE: &str = "HISTORY.md";
 const CHARTS: &str = "history";
 
 /// Writes the page and its charts.
 pub(crate) fn command(folder: &Path, out: Option<&Path>) -> anyhow::Result<ExitStatus> {
-    let (runs, passed_over) = past::read(folder)?;
+    let (runs, left_out) = past::read(folder)?;
+    left_out.iter().for_each(|LeftOut { folder, why }| {
+        out::note(format_args!("note: `{folder}` was left out: {why}"));
+    });
     ensure!(
         !runs.is_empty(),
-        "`{}` holds no run with a summary.json: name a folder with runs below it, or derive theirs with `tickbench report \
-         DIR`",
+        "`{}` holds no run whose summary.json can be read: name a folder with runs below it, or derive theirs with \
+         `tickbench report DIR`",
         folder.display()
     );
     let out = out.unwrap_or(folder);
@@ -40,10 +50,7 @@ pub(crate) fn command(folder: &Path, out: Option<&Path>) -> anyhow::Result<ExitS
     for chart in &charts {
         write(beside.join(format!("{}.svg", chart.name)), &chart.svg)?;
     }
-    write(out.join(PAGE), &page::render(&runs, &passed_over, &charts))?;
-    passed_over
-        .iter()
-        .for_each(|folder| out::note(format_args!("note: `{folder}` has no summary.json and was left out")));
+    write(out.join(PAGE), &page::render(&runs, &left_out, &charts))?;
     out::line(format_args!("{} runs, {} charts: {}", runs.len(), charts.len(), out.join(PAGE).display()));
     Ok(ExitStatus::Success)
 }

@@ -4,23 +4,22 @@ use std::fmt::Write as _;
 
 use tickbench_graphs::Chart;
 
-use super::{CHARTS, Past, past};
+use super::{CHARTS, LeftOut, Past, past};
 use crate::figures::{self, Unit};
 
 /// The page: which runs, the charts, and a table for each question.
-pub(super) fn render(runs: &[Past], passed_over: &[String], charts: &[Chart]) -> String {
+pub(super) fn render(runs: &[Past], left_out: &[LeftOut], charts: &[Chart]) -> String {
     let mut page = format!(
         "# History\n\nThe figures of {} runs, as each run's `summary.json` has them. Those of different hours are not compared \
          here: the machine drifts. Whether a step is more than that, `tickbench compare` tells.\n\n",
         runs.len()
     );
     page += &list(runs);
-    if !passed_over.is_empty() {
-        let _ = writeln!(
-            page,
-            "\nLeft out, for they have no `summary.json` (`tickbench report DIR` derives it): {}.",
-            passed_over.join(", ")
-        );
+    if !left_out.is_empty() {
+        page += "\nLeft out:\n\n";
+    }
+    for LeftOut { folder, why } in left_out {
+        let _ = writeln!(page, "- `{folder}`: {why}");
     }
     for chart in charts {
         let Chart { name, title, .. } = chart;

@@ -7,44 +7,67 @@ use tickbench_graphs::{Counts, History, PastPanel, PastRun, PastScene, PastSerie
 use tickbench_record::{Cell, Environment, RunFolder};
 use tickbench_stats::{Estimate, Metric};
 
-use super::Past;
+use super::{LeftOut, Past};
 use crate::figures::{self, KeptSummary, Unit};
+use crate::out;
 
-/// All runs below a folder, the earliest first, and the folders of those without a summary.
-pub(super) fn read(folder: &Path) -> anyhow::Result<(Vec<Past>, Vec<String>)> {
+/// All runs below a folder, the earliest first, and what is left out: a broken run does not hide the others.
+pub(super) fn read(folder: &Path) -> anyhow::Result<(Vec<Past>, Vec<LeftOut>)> {
+    let name = |path: &Path| match path.strip_prefix(folder).unwrap_or(path) {
+        below if below == Path::new("") => ".".into(),
+        below => below.display().to_string(),
+    };
+    let (mut runs, mut left_out) = (Vec::new(), Vec::new());
+    // The folder that was asked for must be readable; those below it need not be.
+    folder.read_dir().with_context(|| format!("failed to look for runs in `{}`", folder.display()))?;
     let mut folders = Vec::new();
-    find(folder, &mut folders)
-        .with_context(|| format!("failed to look for runs in `{}`", folder.display()))?;
-    let (mut runs, mut passed_over) = (Vec::new(), Vec::new());
-    for path in folders {
-        let below = path.strip_prefix(folder).unwrap_or(&path);
-        let name = if below == Path::new("") { ".".into() } else { below.display().to_string() };
-        match KeptSummary::read(&path)? {
-            Some(summary) => {
-                let environment = RunFolder::open(&path)?.environment()?;
-                runs.push(Past { folder: name, environment, summary });
-            }
-            None => passed_over.push(name),
+    find(folder, &mut folders);
+    for (path, readable) in folders {
+        match readable.map_err(anyhow::Error::from).and_then(|()| run(&path, name(&path))) {
+            Ok(run) => runs.push(run),
+            Err(cause) => left_out.push(LeftOut { folder: name(&path), why: format!("{cause:#}") }),
         }
     }
     runs.sort_by(|a, b| (&a.environment.started_at, &a.folder).cmp(&(&b.environment.started_at, &b.folder)));
-    passed_over.sort();
-    Ok((runs, passed_over))
+    left_out.sort_by(|a, b| a.folder.cmp(&b.folder));
+    Ok((runs, left_out))
 }
 
-/// Runs do not lie in runs; links are not followed, so that none leads back.
-fn find(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    if RunFolder::open(folder).is_ok() {
-        found.push(folder.to_owned());
-        return Ok(());
+/// One run. Of its records it is only told where the last was cut off.
+fn run(path: &Path, name: String) -> anyhow::Result<Past> {
+    let summary = KeptSummary::read(path)?.with_context(|| {
+        format!("it has no summary.json: `tickbench report {}` derives it", path.display())
+    })?;
+    let folder = RunFolder::open(path)?;
+    let environment = folder.environment()?;
+    humantime::parse_rfc3339(&environment.started_at)
+        .with_context(|| format!("environment.json: started_at: {:?} is no time", environment.started_at))?;
+    if let Some(note) = folder.note()? {
+        out::note(format_args!("note: {note}"));
     }
+    Ok(Past { folder: name, environment, summary })
+}
+
+/// The folders of runs, and those that cannot be looked into. Runs do not lie in runs; links are not followed, so that none leads back.
+fn find(folder: &Path, found: &mut Vec<(PathBuf, std::io::Result<()>)>) {
+    if RunFolder::open(folder).is_ok() {
+        return found.push((folder.to_owned(), Ok(())));
+    }
+    match below(folder) {
+        Ok(folders) => folders.iter().for_each(|below| find(below, found)),
+        Err(cause) => found.push((folder.to_owned(), Err(cause))),
+    }
+}
+
+fn below(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
     for entry in folder.read_dir()? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            find(&entry.path(), found)?;
+            folders.push(entry.path());
         }
     }
-    Ok(())
+    Ok(folders)
 }
 
 /// The deciding figures of every question that any run asked.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use tickbench_record::{Distribution, Measurement, Observation, RunFolder, Study};
+use tickbench_record::{Distribution, Measurement, Observation, Records, RunFolder, Study};
 use tickbench_stats::{Detection, STUDIES, detection};
 
 use super::ladder::{self, Step};
-use crate::out;
 use crate::table::Columns;
+use crate::{out, records};
 
 /// A delay is found where at least so many studies of its kind find it.
 const POWER: f64 = 0.9;
@@ -70,8 +70,8 @@ struct Smallest {
 
 /// Prints the tables, and writes the same as `resolution.json`. `false` where too little completed for any of it.
 pub(super) fn print(folder: &RunFolder) -> anyhow::Result<bool> {
-    let study = folder.study()?;
-    let lines = estimate(&study, &folder.measurements()?)
+    let Records { study, measurements, .. } = records::read(folder)?;
+    let lines = estimate(&study, &measurements)
         .with_context(|| format!("failed to estimate the resolution from `{}`", folder.path().display()))?;
     if lines.is_empty() {
         let records = folder.path().join("measurements.jsonl");

@@ -162,7 +162,7 @@ impl Project {
 
 impl Run {
     pub(crate) fn measurements(&self) -> Vec<Measurement> {
-        RunFolder::open(&self.0).unwrap().measurements().unwrap()
+        RunFolder::open(&self.0).unwrap().records().unwrap().measurements
     }
 
     /// Whole lines in measurements.jsonl, whether or not the run has begun.
