@@ -30,6 +30,9 @@ fn absence(cell: &CellSummary, metric: Metric) -> Option<String> {
         Absence::NotRecorded if metric == Metric::ConnectNs => {
             "connections are opened all the time here".into()
         }
+        Absence::NotRecorded if metric == Metric::StartAfterUpgradeNs => {
+            "it has no schedule of the server's".into()
+        }
         Absence::NotRecorded if is_of_a_band(metric) => {
             "most iterations have fewer than ten messages in this band".into()
         }

@@ -8,9 +8,6 @@ use crate::schedule::{Achieved, one_instant};
 /// The share of its messages that a client may publish too late.
 const PUBLISHED_LATE_AT_MOST: f64 = 0.05;
 
-/// The share of its pings that a client may fail to send in the window.
-const UNSENT_PINGS_AT_MOST: f64 = 0.01;
-
 /// The share of pings whose pong may be one to a later ping, as RFC 6455, section 5.5.3, allows: the farthest quantile of a round
 /// trip that is shown is p99.
 const SUPERSEDED_PINGS_AT_MOST: f64 = 0.01;
@@ -54,37 +51,56 @@ pub(crate) fn judge(cell: &Cell, seen: &Observation) -> Vec<Judged> {
 }
 
 /// Whether the client's account of what its window owed is what the study asks: two sources, of which the second knows nothing of
-/// what came. Each connection must be owed what its own schedule puts into a window, give or take what is due at one instant.
+/// what came. Each connection must be owed what its schedule puts into a window, give or take what is due at one instant.
 fn owed(cell: &Cell, seen: &Observation) -> Option<Judged> {
     let accounts = seen.accounts?;
-    let asked = asked(cell, seen).filter(|asked| *asked > 0.0)?;
-    let connections = f64::from(cell.connections);
-    // Of a relay what was published is known to the message.
-    let ends = if cell.kind == ScenarioKind::Relay { 0.0 } else { one_instant(cell.arrival) as f64 };
-    let (of_each, of_all) = match cell.arrival {
-        Arrival::Poisson if ends > 0.0 => {
-            let random = |mean: f64| RANDOM_WITHIN * mean.sqrt();
-            (random(asked / connections) + ends, random(asked) + ends * connections)
-        }
-        _ => (ends, ends * connections),
-    };
-    let is_right = (seen.sent as f64 - asked).abs() <= of_all
-        && accounts.least_owed as f64 + of_each >= (asked / connections).floor();
+    let asked = Asked::of(cell, seen)?;
+    let is_right = (seen.sent as f64 - asked.of_all).abs() <= asked.all_within
+        && accounts.least_owed as f64 + asked.each_within >= asked.of_each.floor();
     let fault = Fault { keeper: Keeper::Client, behind_ns: None, typical_ns: 0 };
-    let figure = seen.sent as f64 / asked;
+    let figure = seen.sent as f64 / asked.of_all;
     Some(Judged { check: Check::Owed, figure, fault: (!is_right).then_some(fault) })
 }
 
-/// How many messages the study puts into the window; `None` where the pace is the capture's, the client's or backpressure's.
-fn asked(cell: &Cell, seen: &Observation) -> Option<f64> {
-    let in_window = |rate_per_s: f64| rate_per_s * seen.elapsed_ns as f64 / 1e9;
-    match cell.kind {
-        ScenarioKind::Latency | ScenarioKind::Scaling | ScenarioKind::Load => {
-            Some(in_window(cell.rate_per_s))
+/// How many messages the study puts into a window, and by how many a window may miss that: of each connection and of all together.
+struct Asked {
+    of_each: f64,
+    each_within: f64,
+    of_all: f64,
+    all_within: f64,
+}
+
+impl Asked {
+    /// `None` where the pace is a capture's, the server's or backpressure's.
+    fn of(cell: &Cell, seen: &Observation) -> Option<Asked> {
+        let rate_per_s = match &seen.capacity {
+            Some(capacity) => capacity.rate_per_s,
+            None => cell.rate_per_s,
+        };
+        let (mean, connections) = (rate_per_s * seen.elapsed_ns as f64 / 1e9, f64::from(cell.connections));
+        if mean <= 0.0 {
+            return None;
         }
-        ScenarioKind::Capacity => Some(in_window(seen.capacity.as_ref()?.rate_per_s)),
-        ScenarioKind::Relay => Some(seen.relayed.as_ref()?.published as f64 * f64::from(cell.connections)),
-        ScenarioKind::Ping | ScenarioKind::Echo | ScenarioKind::Connect | ScenarioKind::Throughput => None,
+        let chance =
+            |mean: f64| if cell.arrival == Arrival::Poisson { RANDOM_WITHIN * mean.sqrt() } else { 0.0 };
+        let ends = one_instant(cell.arrival) as f64;
+        let of_each = mean / connections;
+        match cell.kind {
+            // A schedule for each.
+            ScenarioKind::Latency | ScenarioKind::Scaling | ScenarioKind::Load | ScenarioKind::Capacity => {
+                let all_within = ends * connections + chance(mean);
+                Some(Asked { of_each, each_within: ends + chance(of_each), of_all: mean, all_within })
+            }
+            // One whose messages all get.
+            ScenarioKind::Relay => {
+                let each_within = ends + chance(mean);
+                let all_within = each_within * connections;
+                Some(Asked { of_each: mean, each_within, of_all: mean * connections, all_within })
+            }
+            // One that goes round them.
+            ScenarioKind::Ping => Some(Asked { of_each, each_within: 1.0, of_all: mean, all_within: 1.0 }),
+            ScenarioKind::Echo | ScenarioKind::Connect | ScenarioKind::Throughput => None,
+        }
     }
 }
 
@@ -142,10 +158,8 @@ fn publisher(cell: &Cell, seen: &Observation) -> Option<Judged> {
             (late, late <= PUBLISHED_LATE_AT_MOST)
         }
         ScenarioKind::Ping => {
-            seen.accounts?;
-            let asked = cell.rate_per_s * seen.elapsed_ns as f64 / 1e9;
-            let unsent = asked - seen.sent as f64;
-            (unsent.max(0.0) / asked, unsent <= UNSENT_PINGS_AT_MOST * asked + 1.0)
+            let achieved = Achieved::of(Arrival::Constant, seen)?;
+            (1.0 - achieved.share(), achieved.is_kept())
         }
         _ => return None,
     };

@@ -173,7 +173,7 @@ metrics! {
     FirstTickP9999 = quantile(Latency::FirstTick, Quantile::P9999),
     MessagesPerS = Source::Value(|seen| Some(seen.messages_per_s)),
     BytesPerS = Source::Value(|seen| Some(seen.bytes_per_s)),
-    MessagesPerRead = Source::Value(|seen| over(seen.received, seen.reads)),
+    MessagesPerRead = Source::Value(per_read),
     // Where connections are opened in turn, there is no time at which all are open.
     ConnectNs = Source::Value(|seen| seen.handshake_ns.is_none().then_some(seen.connect_ns as f64)),
     ServerCpuShare = Source::Value(|seen| Some(seen.server_usage?.cpu_share)),
@@ -216,6 +216,8 @@ metrics! {
     CapacityPerS = Source::Value(|seen| Some(seen.capacity.as_ref()?.rate_per_s)),
     // Of what was due in the window, the share that was sent before its end.
     AchievedShare = Source::Value(|seen| over(seen.accounts?.sent_in_window, seen.sent)),
+    // A constant lag that a server hides in the start of its schedule is in here.
+    StartAfterUpgradeNs = Source::Value(|seen| Some(seen.accounts?.start_after_upgrade_ns? as f64)),
 }
 
 /// Tails as they were, with the same less the machine's hiccups.
@@ -306,6 +308,12 @@ impl Metric {
 fn rss_growth(seen: &Observation) -> Option<f64> {
     let before = seen.relayed.as_ref()?.server_rss_start_bytes?;
     Some(seen.server_usage?.rss_bytes as f64 - before as f64)
+}
+
+/// Both are of what came while the window was open.
+fn per_read(seen: &Observation) -> Option<f64> {
+    let received = (seen.messages_per_s * seen.elapsed_ns as f64 / 1e9).round();
+    (seen.reads > 0).then(|| received / seen.reads as f64)
 }
 
 fn over(part: u64, whole: u64) -> Option<f64> {

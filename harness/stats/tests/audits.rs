@@ -114,6 +114,21 @@ fn each_connection_must_be_owed_what_its_schedule_says() {
 }
 
 #[test]
+fn pings_go_round_and_what_is_published_goes_to_all() {
+    let of = |kind: &str, sent: u64, least_owed: u64| {
+        let study = study(&["own"], &scenario("wide", kind, "rate_per_s = 1000\nconnections = [10]"));
+        let mut seen = accounted(rate(1_000.0), sent, sent, 0);
+        seen.accounts.as_mut().unwrap().least_owed = least_owed;
+        let lines = [completed(&cells(&study)[0], 0, seen)];
+        audit(&Summary::of(&study, &lines, &Context::default()).unwrap().cells[0], Check::Owed).ruling
+    };
+    assert_eq!([of("ping", 1_000, 100), of("ping", 999, 99)], [Ruling::Held; 2]);
+    assert_eq!([of("ping", 998, 100), of("ping", 1_000, 98)], [Ruling::Failed; 2]);
+    assert_eq!([of("relay", 10_000, 1_000), of("relay", 9_990, 999)], [Ruling::Held; 2]);
+    assert_eq!([of("relay", 9_989, 999), of("relay", 10_000, 998)], [Ruling::Failed; 2]);
+}
+
+#[test]
 fn waiting_for_stragglers_turns_no_overload_into_a_schedule_that_was_kept() {
     // All of it comes in the end, by a server that sends 95 % of what is due.
     let summary = summary(|cell, at| {
@@ -253,9 +268,10 @@ fn overload_that_is_asked_for_loses_only_what_was_not_sent() {
 
 #[test]
 fn pongs_may_stand_for_a_few_pings_and_the_client_must_send_them_all() {
-    let of = |sent: u64, lost: u64| {
+    let of = |sent_in_window: u64, lost: u64| {
         let study = study(&["own"], &scenario("idle", "ping", LATENCY));
-        let lines = [completed(&cells(&study)[0], 0, accounted(rate(1_000.0), sent, sent, lost))];
+        let seen = accounted(rate(1_000.0), 1_000, sent_in_window, lost);
+        let lines = [completed(&cells(&study)[0], 0, seen)];
         let cell = Summary::of(&study, &lines, &Context::default()).unwrap().cells.remove(0);
         [Check::Counts, Check::Publisher].map(|check| audit(&cell, check).ruling)
     };

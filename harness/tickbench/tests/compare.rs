@@ -75,6 +75,8 @@ impl Invented {
             for (position, cell) in (0..).zip(study.cells(&study.servers, |_| true)) {
                 let slower = self.slower.iter().find(|(name, _)| *name == cell.server).unwrap().1;
                 let mut observation = observation(5_000.0 * weather * slower, &mut random);
+                observation.accounts =
+                    Some(Accounts { sent_in_window: 2000, least_owed: 2000, ..Accounts::default() });
                 if self.loses == Some(&cell.server) {
                     (observation.received, observation.lost) = (1_990, 10);
                 }
@@ -136,7 +138,6 @@ fn observation(center: f64, random: &mut Random) -> Observation {
         response_ns: distribution,
         server_usage: Some(usage),
         client_usage: Some(usage),
-        accounts: Some(Accounts { sent_in_window: 2000, least_owed: 2000, ..Accounts::default() }),
         ..Observation::default()
     }
 }

@@ -183,7 +183,7 @@ fn what(check: Check) -> &'static str {
         Check::Schedule => "99 % of what was due was sent before the window's end",
         Check::Publisher => {
             "the client sent on time: at most 5 % of what it publishes late by the gap between two messages and by 1 ms, at most \
-             1 % of its pings not sent in the window"
+             1 % of its pings after the window"
         }
         Check::LittlesLaw => "Little's law: connections = throughput × mean round trip, within 2 %",
         Check::Clock => "one clock on both cores",

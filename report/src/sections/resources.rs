@@ -15,7 +15,8 @@ pub(crate) fn section(run: &Run) -> Vec<(String, String)> {
 }
 
 fn table(run: &Run, cells: &[CellSummary]) -> Table {
-    let mut table = Table::new([
+    let has_starts = cells.iter().any(|cell| cell.estimates.contains_key(&Metric::StartAfterUpgradeNs));
+    let headings = [
         "server and question",
         "server busy %",
         "CPU ns a message",
@@ -26,20 +27,24 @@ fn table(run: &Run, cells: &[CellSummary]) -> Table {
         "connecting ms",
         "client busy %",
         "client CPU ns a message",
-    ]);
+    ];
+    let starts = has_starts.then_some("schedule begins after the request, ms");
+    let mut table = Table::new(headings.into_iter().chain(starts));
     for cell in cells.iter().filter(|cell| !cell.cell.is_control()) {
         let connecting = cell.figure(Metric::ConnectNs).map(|ns| crate::units::number(ns.estimate / 1e6));
         let connecting =
             connecting.unwrap_or_else(|| crate::reason::absent(&mut table, cell, Metric::ConnectNs));
         let question = run.label(&cell.cell);
         let question = question.strip_prefix(&cell.cell.scenario).unwrap_or(&question);
-        table_row(run, &mut table, cell, question, connecting);
+        let mut row = row(run, &mut table, cell, question, connecting);
+        row.extend(has_starts.then(|| plain(&mut table, cell, Metric::StartAfterUpgradeNs, Unit::Millis)));
+        table.push(row);
     }
     table
 }
 
-fn table_row(run: &Run, table: &mut Table, cell: &CellSummary, question: &str, connecting: String) {
-    let row = vec![
+fn row(run: &Run, table: &mut Table, cell: &CellSummary, question: &str, connecting: String) -> Vec<String> {
+    vec![
         format!("{}{question}", row_name(run, table, cell)),
         run.figure(table, cell, Metric::ServerCpuShare, Unit::Percent),
         run.figure(table, cell, Metric::ServerCpuNsPerMessage, Unit::One),
@@ -50,6 +55,5 @@ fn table_row(run: &Run, table: &mut Table, cell: &CellSummary, question: &str, c
         connecting,
         plain(table, cell, Metric::ClientCpuShare, Unit::Percent),
         run.figure(table, cell, Metric::ClientCpuNsPerMessage, Unit::One),
-    ];
-    table.push(row);
+    ]
 }

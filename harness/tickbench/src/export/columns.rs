@@ -203,6 +203,12 @@ impl Columns {
         self.whole("stolen_client_core_ns", "ns", "what the host took from the client's core", |m| {
             Some(m.stolen?.client_core_ns)
         });
+        self.whole("throttled_periods", "", "periods of a CPU quota in which processes were stopped", |m| {
+            Some(m.throttled?.periods)
+        });
+        self.whole("throttled_stopped_ns", "ns", "for how long, over all cores", |m| {
+            Some(m.throttled?.stopped_ns)
+        });
         self.text("status", "`completed` or `failed`", |m| {
             Some(if m.outcome == Outcome::Completed { "completed" } else { "failed" }.into())
         });

@@ -7,9 +7,11 @@ mod streams;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+use tickbench_server_kit::CLOSE_TIMEOUT;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::coop;
+use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::frame::{self, Header, Opcode, Violation};
@@ -222,6 +224,21 @@ fn what_came_with_the_request_is_answered_to_a_client_that_sends_no_more() {
         received
     });
     assert_eq!(received, server_frame(2, b"a"));
+}
+
+/// The clock is the test's: it goes on where all else waits.
+#[test]
+fn a_client_that_reads_nothing_is_cut_off_in_the_end() {
+    let ended = on_one_thread(async {
+        let (server, _client) = socket_pair().await;
+        let mut connection = Connection::new(server, Vec::new());
+        connection.outbox.send(&server_frame(2, &vec![0; 16 << 20])).unwrap();
+        connection.close(1000, "");
+        tokio::time::pause();
+        let begun = Instant::now();
+        connection.end().await.map_err(|_| begun.elapsed())
+    });
+    assert!(ended.is_err_and(|after| after >= CLOSE_TIMEOUT && after < 2 * CLOSE_TIMEOUT), "{ended:?}");
 }
 
 /// Where there is always something to read, a task that reads waits for nothing.
