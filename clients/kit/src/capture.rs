@@ -1,7 +1,7 @@
 //! Captures, plain or gzip.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
@@ -16,15 +16,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 #[error("failed to read capture `{path}`: {cause}")]
 pub struct UnreadableCapture {
     path: String,
-    cause: Cause,
-}
-
-#[derive(Debug, Error)]
-enum Cause {
-    #[error(transparent)]
-    File(#[from] io::Error),
-    #[error(transparent)]
-    Content(#[from] CaptureError),
+    cause: CaptureError,
 }
 
 /// Reads the capture in the file `path`.
@@ -35,9 +27,9 @@ pub fn read_capture(path: &Path) -> Result<Capture, UnreadableCapture> {
     let read = || {
         let mut file = BufReader::new(File::open(path)?);
         if file.fill_buf()?.starts_with(&GZIP) {
-            Ok(Capture::read(BufReader::new(MultiGzDecoder::new(file)))?)
+            Capture::read(BufReader::new(MultiGzDecoder::new(file)))
         } else {
-            Ok(Capture::read(file)?)
+            Capture::read(file)
         }
     };
     read().map_err(|cause| UnreadableCapture { path: path.display().to_string(), cause })
