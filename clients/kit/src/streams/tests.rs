@@ -171,3 +171,13 @@ fn a_connection_that_is_owed_nothing_is_not_waited_for() {
     assert!(streams.is_nothing_owed());
     assert_eq!(streams.accounts(&before_the_next).0[0].owed, 0);
 }
+
+#[test]
+fn a_tick_that_is_never_due_is_not_waited_for() {
+    let query = TicksQuery { rate_per_s: Some(1e-12), ..TicksQuery::default() };
+    let mut streams = Streams::new(Offsets::of(&query, None), 0, [ASKED_NS]);
+    let first = Stamps { seq: 0, due_ns: START_NS, sent_ns: START_NS };
+    assert_eq!(streams.follow(0, &first, START_NS, &Window::ALL), Some(true));
+    streams.open(&WINDOW);
+    assert!(streams.is_nothing_owed());
+}
