@@ -22,6 +22,7 @@ mod explain;
 mod export;
 mod feed;
 mod figures;
+mod fingerprint;
 mod history;
 mod injection;
 mod interrupt;
