@@ -5,7 +5,7 @@
 //! `fake stream MODE TAG --server ADDR --count N` · `fake watch MODE TAG hiccups|clocks|idle FLAGS` · `fake version`
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{ExitCode, abort, exit};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -57,9 +57,10 @@ fn maybe<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
 
 /// The address of `--listen`, where all flags are right.
 fn listen_of<'a>(flags: &[&'a str]) -> Option<&'a str> {
-    let ["--listen", listen, more @ ..] = flags else { return None };
-    let known = more.iter().all(|flag| *flag == "--tuned" || flag.starts_with("--inject"));
-    (known && listen.parse::<std::net::SocketAddr>().is_ok()).then_some(listen)
+    let known = ["--listen", "--tuned", "--inject", "--encoding", "--core"];
+    let is_known = |flag: &&str| !flag.starts_with("--") || known.contains(flag);
+    let listen = maybe(flags, "--listen").filter(|listen| listen.parse::<SocketAddr>().is_ok());
+    listen.filter(|_| flags.iter().all(is_known))
 }
 
 fn serve(mode: &str, listen: &str) {

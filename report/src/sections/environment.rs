@@ -82,7 +82,7 @@ fn cores(cores: &Cores) -> String {
 /// Servers and clients with what tells their builds apart.
 pub(crate) fn programs(environment: &Environment) -> String {
     let mut table =
-        Table::new(["program", "version", "language", "SHA-256 of the binary, its beginning"]).texts(4);
+        Table::new(["program", "version", "language", "SHA-256 of what runs, its beginning"]).texts(4);
     let clients = environment.clients.iter().map(|client| (client, " (client)"));
     for (program, role) in environment.servers.iter().map(|server| (server, "")).chain(clients) {
         let BuiltServer { name, version, language, sha256, .. } = program;
