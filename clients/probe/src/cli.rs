@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use tickbench_client_kit::{LEAST_THRESHOLD_NS, MeasureFlags};
 use tickbench_record::{Encoding, Flush, Wait};
 
+use crate::verify::VerifyFlags;
 use crate::{bare, clocks};
 
 /// The instrument of tickbench: measures one WebSocket server from one thread
@@ -22,17 +23,7 @@ pub(crate) enum Command {
     /// Measure one server in one scenario, and print one line of JSON
     Measure(MeasureFlags),
     /// Check that a server keeps its contract; one line of JSON a check, exit code 1 where one fails
-    Verify {
-        /// Where the server listens
-        #[arg(long, value_name = "ADDR:PORT")]
-        server: SocketAddr,
-        /// The encodings that it supports
-        #[arg(long, value_delimiter = ',', default_values_t = [Encoding::Json, Encoding::Binary])]
-        encodings: Vec<Encoding>,
-        /// The flush modes that it supports
-        #[arg(long, value_delimiter = ',', default_values_t = [Flush::Each, Flush::Batch])]
-        flush: Vec<Flush>,
-    },
+    Verify(VerifyFlags),
     /// Measure what the probe itself can take in, on prepared frames
     Ceiling {
         /// json or binary

@@ -37,8 +37,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Bare { size, rate, window_ns, writer_core } => {
             bare::run(bare::Stream { size: size as usize, rate, window_ns, writer_core })?;
         }
-        Command::Verify { server, encodings, flush } => {
-            if !verify::run(server, &encodings, &flush)? {
+        Command::Verify(flags) => {
+            if !verify::run(flags)? {
                 return Ok(ExitCode::FAILURE);
             }
         }

@@ -34,14 +34,18 @@ fn a_bare_stream_is_measured() {
 #[test]
 fn a_server_that_breaks_the_contract_is_found_out() {
     let server = serve(|stream| ticks_from(stream, 1));
-    let output = probe().args(["verify", "--server", &server.to_string()]).output().unwrap();
+    let output = probe()
+        .args(["verify", "--server", &server.to_string()])
+        .args(["--only", "ticks,count,ping,root,refusals"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     let checks: Vec<Check> = output
         .stdout
         .split_inclusive(|&byte| byte == b'\n')
         .map(|line| serde_json::from_slice(line).unwrap())
         .collect();
-    assert!(checks.len() > 80);
+    assert!(checks.len() > 60);
     assert!(checks.iter().all(|check| check.failure.is_some()), "{checks:?}");
 }
 

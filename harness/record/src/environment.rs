@@ -199,11 +199,26 @@ pub struct BuiltServer {
     pub build: String,
     /// The program's path below the project, or below the build folder.
     pub binary: String,
-    /// SHA-256 of the program, in hexadecimal.
+    /// SHA-256 of what runs, in hexadecimal: the program's bytes; of one that is interpreted its interpreter's, the version above and
+    /// its sources.
     pub sha256: Option<String>,
     /// Whether it gathers messages into one write by itself, even where each is to be sent alone. Only of a server.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub coalesces: bool,
+    /// Where it deviates from the contract. Only of a server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deviations: Vec<Deviation>,
+}
+
+/// What a server does otherwise than the contract asks, because its framework does it by itself: its manifest says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deviation {
+    /// The check of `verify` that it may fail.
+    pub check: String,
+    /// Whose doing it is, a sentence.
+    pub why: String,
+    /// What was seen; `None` where the check holds all the same.
+    pub seen: Option<String>,
 }
 
 /// A server that was not measured.

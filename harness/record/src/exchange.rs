@@ -214,8 +214,13 @@ pub struct ClockCheck {
 /// One check of `verify`: a line that the verifying client prints as it goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What was checked.
+    /// The rule that was checked, by a name that stays: letters, digits and hyphens.
+    pub id: String,
+    /// What was checked of it, in words.
     pub name: String,
+    /// Whether figures would be false where it does not hold, so that no server is excused from it.
+    #[serde(default)]
+    pub essential: bool,
     /// `None` where it holds; else what was seen instead.
     pub failure: Option<String>,
 }

@@ -37,8 +37,8 @@ pub use distribution::{
     Distribution, DistributionError, HIGHEST_NS, SIGNIFICANT_DIGITS, new_histogram, samples_needed,
 };
 pub use environment::{
-    BuiltServer, ClientCeiling, CoreKind, CoreKinds, Cores, Environment, Finding, Machine, SelfTest,
-    SkippedServer, Spent,
+    BuiltServer, ClientCeiling, CoreKind, CoreKinds, Cores, Deviation, Environment, Finding, Machine,
+    SelfTest, SkippedServer, Spent,
 };
 pub use exchange::{Ceiling, Check, ClockCheck, CoreHiccups, Job, Reply, Request};
 pub use foreign::{FOREIGN_CHARACTERS, foreign, printable};

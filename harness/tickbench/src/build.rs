@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use sha2::{Digest as _, Sha256};
 use tickbench_record::{BuiltServer, Client, SkippedServer, foreign};
 
+use crate::fingerprint::{self, Fingerprint};
 use crate::interrupt::Interrupt;
 use crate::manifest::{ClientEntry, Manifest, Server};
 use crate::process::{Process, describe, wait};
@@ -27,7 +27,7 @@ pub(crate) struct Built {
     /// The command that built it.
     pub(crate) build: Program,
     pub(crate) record: BuiltServer,
-    /// SHA-256 over the command and all files that it names.
+    /// SHA-256 over what runs, the command and all files that it names.
     pub(crate) fingerprint: String,
 }
 
@@ -71,6 +71,7 @@ struct Recipe {
     build: Program,
     run: Program,
     version: Program,
+    sources: Vec<PathBuf>,
 }
 
 impl<'a> Builder<'a> {
@@ -118,6 +119,7 @@ impl<'a> Builder<'a> {
             build: fill(&entry.build),
             run: fill(&entry.run),
             version: fill(&entry.version),
+            sources: entry.sources.clone(),
         };
         let also = |argv: &Option<Vec<String>>| argv.as_deref().map(fill);
         let (verify, prepared, watch) = (also(&entry.verify), also(&entry.prepared), also(&entry.watch));
@@ -147,6 +149,7 @@ impl<'a> Builder<'a> {
             build: fill(&server.build),
             run: fill(&server.run),
             version: fill(&server.version),
+            sources: server.sources.clone(),
         }
     }
 
@@ -154,26 +157,22 @@ impl<'a> Builder<'a> {
         for command in recipe.setup.iter().chain([&recipe.build]) {
             self.step(&recipe.name, command)?;
         }
-        let files = recipe.run.files();
-        let main = files.first().with_context(|| {
-            format!(
-                "{}: its build left no `{}`: check build and run in the manifest",
-                recipe.name,
-                recipe.run.argv[0].display()
-            )
-        })?;
-        let hashes = files.iter().map(|file| sha256(file)).collect::<anyhow::Result<Vec<_>>>()?;
+        let version = self.version(recipe)?;
+        let Fingerprint { main, sha256, with_command } =
+            fingerprint::of(&recipe.run, &version, &recipe.sources)
+                .with_context(|| format!("failed to tell what runs as {}", recipe.name))?;
         let record = BuiltServer {
             name: recipe.name.clone(),
             language: recipe.language.clone(),
-            version: self.version(recipe)?,
+            version,
             build: self.as_typed(&recipe.build),
-            binary: self.below(main).display().to_string(),
-            sha256: hashes.first().cloned(),
+            binary: self.below(&main).display().to_string(),
+            sha256: Some(sha256),
             coalesces: false,
+            deviations: Vec::new(),
         };
-        let fingerprint = hexadecimal(&Sha256::digest([hashes, vec![recipe.run.line()]].concat().join("\n")));
-        Ok(Built { run: recipe.run.clone(), build: recipe.build.clone(), record, fingerprint })
+        let (run, build) = (recipe.run.clone(), recipe.build.clone());
+        Ok(Built { run, build, record, fingerprint: with_command })
     }
 
     /// Runs one command of a recipe, showing its last line; keeps its output in a log, and shows the end of it on failure.
@@ -253,13 +252,4 @@ impl<'a> Builder<'a> {
         let short = path.strip_prefix(&self.target).or_else(|_| path.strip_prefix(self.root.path()));
         short.unwrap_or(path)
     }
-}
-
-fn sha256(path: &Path) -> anyhow::Result<String> {
-    let bytes = std::fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
-    Ok(hexadecimal(&Sha256::digest(bytes)))
-}
-
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -150,6 +150,12 @@ pub(crate) struct VerifyArgs {
     /// Only this server.
     #[arg(long, value_name = "NAME")]
     pub(crate) server: Option<String>,
+    /// Connections to hold at once; else 1,000, or as many as the limit of open files allows.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: Option<u32>,
+    /// Seed of all that is left to chance, and of the feeds; else drawn.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
 }
 
 #[derive(Debug, Args)]

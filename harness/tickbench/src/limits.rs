@@ -4,7 +4,7 @@ use anyhow::ensure;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors that a process needs besides its connections.
-const BESIDES: u64 = 64;
+pub(crate) const BESIDES: u64 = 64;
 
 /// Raises the soft limit of open files to the hard one, which children inherit, and checks that it allows
 /// `connections`. Returns the limit; `None` is no limit.

@@ -28,6 +28,7 @@ mod explain;
 mod export;
 mod feed;
 mod figures;
+mod fingerprint;
 mod history;
 mod injection;
 mod interrupt;

@@ -27,6 +27,12 @@ pub(crate) struct Server {
     pub(crate) lanes: Vec<Lane>,
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) flush: Vec<Flush>,
+    /// What an interpreted server runs: files and folders relative to its own.
+    #[serde(default)]
+    pub(crate) sources: Vec<PathBuf>,
+    /// What its framework does otherwise than the contract says, and cannot be told to leave.
+    #[serde(default)]
+    pub(crate) deviations: Vec<Deviation>,
     /// A program without which this server is passed over.
     #[serde(default)]
     pub(crate) skip_if_missing: Option<String>,
@@ -41,6 +47,16 @@ pub(crate) struct Server {
     pub(crate) injects: bool,
 }
 
+/// A check of `verify` that a server may fail.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Deviation {
+    /// The check's name.
+    pub(crate) check: String,
+    /// Whose doing it is, a sentence.
+    pub(crate) why: String,
+}
+
 /// A client as the manifest tells it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +65,9 @@ pub(crate) struct ClientEntry {
     pub(crate) build: Vec<String>,
     pub(crate) run: Vec<String>,
     pub(crate) version: Vec<String>,
+    /// What an interpreted client runs: files and folders relative to the project's.
+    #[serde(default)]
+    pub(crate) sources: Vec<PathBuf>,
     /// The command that checks a server, where this client has one.
     #[serde(default)]
     pub(crate) verify: Option<Vec<String>>,
@@ -173,6 +192,16 @@ fn check_servers(servers: &[Server], root: &Path) -> anyhow::Result<()> {
         ];
         if let Some((key, _)) = lists.iter().find(|(_, empty)| *empty) {
             bail!("server {name:?}: {key} is empty: list what it supports");
+        }
+        for (nth, Deviation { check, why }) in server.deviations.iter().enumerate() {
+            ensure!(
+                why.split_whitespace().count() >= 3,
+                "server {name:?}: deviation {check:?} says {why:?}: say whose doing it is, in a sentence"
+            );
+            ensure!(
+                server.deviations[..nth].iter().all(|earlier| earlier.check != *check),
+                "server {name:?}: deviation {check:?} stands there twice: keep one"
+            );
         }
         let folder = root.join(&server.folder);
         ensure!(folder.is_dir(), "server {name:?}: its folder `{}` does not exist", folder.display());

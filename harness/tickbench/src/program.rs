@@ -81,8 +81,13 @@ fn escaped(bytes: &[u8]) -> String {
 
 /// Whether PATH has a program of this name.
 pub(crate) fn on_path(name: &str) -> bool {
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
+    find_on_path(name).is_some()
+}
+
+/// The program of this name that PATH leads to first.
+pub(crate) fn find_on_path(name: impl AsRef<Path>) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name.as_ref())).find(|program| program.is_file())
 }
 
 #[cfg(test)]

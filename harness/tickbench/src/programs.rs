@@ -11,6 +11,7 @@ use crate::manifest::Manifest;
 use crate::program::Program;
 use crate::progress::Progress;
 use crate::root::Root;
+use crate::run::most_connections;
 use crate::verify::{self, PassedBefore, Verifier};
 use crate::{ceilings, parity, preflight};
 
@@ -69,9 +70,18 @@ impl Programs {
     ) -> anyhow::Result<Programs> {
         let lanes: BTreeSet<Lane> = self.cells(study).iter().map(|cell| cell.lane).collect();
         let lanes: Vec<Lane> = lanes.into_iter().collect();
-        let (verifier, passed) = (&self.verifier, &self.passed);
-        let (fit, unfit) =
-            verify::before_timing(self.servers, &lanes, verifier, passed, listen, interrupt, progress)?;
+        // As many connections as the study will hold, its own seed for the feeds.
+        let verifier = self.verifier.asking(most_connections(study), study.seed.unwrap_or_default());
+        let (fit, unfit) = verify::before_timing(
+            self.servers,
+            &lanes,
+            &verifier,
+            &self.passed,
+            listen,
+            interrupt,
+            progress,
+        )?;
+        self.verifier = verifier;
         self.servers = fit;
         self.skipped.extend(unfit);
         Ok(self)

@@ -41,6 +41,7 @@ fn invented(seed: u64) -> Invented {
         binary: name.into(),
         sha256: Some(name.len().to_string().repeat(64)),
         coalesces: false,
+        deviations: Vec::new(),
     };
     let environment = Environment {
         started_at: format!("2026-01-{:02}T00:00:00Z", seed % 28 + 1),

@@ -109,6 +109,7 @@ pub(crate) fn environment(study: &Study) -> Environment {
         binary: format!("contestant/tickbench-{name}"),
         sha256: Some(String::from(digit).repeat(64)),
         coalesces: name == "actix",
+        deviations: Vec::new(),
     };
     let server = |name: &String| match name.as_str() {
         "axum" => built(name, "axum 0.8.9", 'a'),

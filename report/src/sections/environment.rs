@@ -1,6 +1,6 @@
 //! Where and with what the run was made.
 
-use tickbench_record::{BuiltServer, Cores, Environment, Spent};
+use tickbench_record::{BuiltServer, Cores, Deviation, Environment, Spent};
 use tickbench_stats::{DISTURBED, StolenShares};
 
 use crate::run::Run;
@@ -82,7 +82,7 @@ fn cores(cores: &Cores) -> String {
 /// Servers and clients with what tells their builds apart.
 pub(crate) fn programs(environment: &Environment) -> String {
     let mut table =
-        Table::new(["program", "version", "language", "SHA-256 of the binary, its beginning"]).texts(4);
+        Table::new(["program", "version", "language", "SHA-256 of what runs, its beginning"]).texts(4);
     let clients = environment.clients.iter().map(|client| (client, " (client)"));
     for (program, role) in environment.servers.iter().map(|server| (server, "")).chain(clients) {
         let BuiltServer { name, version, language, sha256, .. } = program;
@@ -91,5 +91,19 @@ pub(crate) fn programs(environment: &Environment) -> String {
             .map_or("not known".into(), |hash| format!("`{}`", hash.get(..16).unwrap_or(hash)));
         table.push(vec![format!("{}{role}", escaped(name)), escaped(version), escaped(language), hash]);
     }
-    table.markdown()
+    let deviations: String = environment.servers.iter().map(deviations).collect();
+    if deviations.is_empty() { table.markdown() } else { format!("{}\n{deviations}", table.markdown()) }
+}
+
+/// Where a server deviates from the contract, a line.
+fn deviations(server: &BuiltServer) -> String {
+    if server.deviations.is_empty() {
+        return String::new();
+    }
+    let each = server.deviations.iter().map(|Deviation { check, why, seen }| {
+        let seen = seen.as_ref().map_or("this was not seen".into(), |seen| format!("seen: {seen}"));
+        format!("`{check}`: {why} ({seen})", why = escaped(why), seen = escaped(&seen))
+    });
+    let each: Vec<String> = each.collect();
+    format!("- {} deviates from the contract in {}\n", escaped(&server.name), each.join("; "))
 }

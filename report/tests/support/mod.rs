@@ -78,6 +78,7 @@ pub(crate) fn environment(servers: &[&str], baseline: Option<&str>) -> Environme
         binary: format!("contestant/{name}"),
         sha256: Some("0123456789abcdef".repeat(4)),
         coalesces: false,
+        deviations: Vec::new(),
     };
     Environment {
         tickbench_version: "0.1.0".into(),

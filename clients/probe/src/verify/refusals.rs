@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::http::{Response, ask};
-use super::{Protocol, Verdict};
+use super::{Protocol, Rule, Verdict};
 
 const WRONG_TARGETS: [&str; 25] = [
     "/ticks?rate=fast",
@@ -36,7 +36,7 @@ const WRONG_TARGETS: [&str; 25] = [
 /// One check a target.
 pub(super) fn check(server: SocketAddr, protocol: &mut Protocol) -> std::io::Result<()> {
     for target in WRONG_TARGETS {
-        protocol.check(format!("{target} is refused"), check_refused(server, target))?;
+        protocol.check(Rule::Refusals, format!("{target} is refused"), || check_refused(server, target))?;
     }
     Ok(())
 }

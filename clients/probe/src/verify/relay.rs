@@ -5,13 +5,18 @@ use std::net::SocketAddr;
 use tickbench_frame::Opcode;
 use tickbench_protocol::SUBSCRIBED;
 
-use super::Verdict;
 use super::dialogue::{Dialogue, Said};
+use super::{Protocol, Rule, Verdict};
+use crate::link::Spacing;
 
 const SUBSCRIBERS: u32 = 100;
 
-pub(super) fn check(server: SocketAddr) -> Verdict {
-    let mut subscribers = Dialogue::open_many(server, "/relay?role=subscriber", SUBSCRIBERS)?;
+pub(super) fn check(server: SocketAddr, protocol: &mut Protocol) -> std::io::Result<()> {
+    protocol.check(Rule::Relay, format!("relay to {SUBSCRIBERS} subscribers"), || check_relay(server))
+}
+
+fn check_relay(server: SocketAddr) -> Verdict {
+    let mut subscribers = Dialogue::open_many(server, "/relay?role=subscriber", SUBSCRIBERS, Spacing::None)?;
     for (index, subscriber) in subscribers.iter_mut().enumerate() {
         subscriber
             .expect(&Said::Text(SUBSCRIBED.into()))

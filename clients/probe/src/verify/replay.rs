@@ -5,12 +5,15 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tickbench_protocol::{Arrivals, Capture, CapturedMessage, Payload};
+use fastrand::Rng;
+use tickbench_protocol::{
+    self as protocol, Arrival, Arrivals, Capture, CapturedMessage, Payload, TicksQuery,
+};
 use tickbench_record::Encoding;
 
 use super::dialogue::Dialogue;
-use super::stream::{Times, expect_end, expect_tick};
-use super::{Protocol, Verdict};
+use super::expected::{Times, expect_tick};
+use super::{Protocol, Rule, Verdict};
 
 /// Payloads of a real feed's kinds: JSON, nested JSON, text that is no JSON, text beyond ASCII, nothing, something long.
 const PAYLOADS: [&str; 6] = [
@@ -28,42 +31,58 @@ const GAPS_US: [u64; 5] = [14, 99, 0, 2_500, 700];
 /// Bytes of the longest payload: beyond a 16-bit length.
 const LONG_BYTES: usize = 70_000;
 
-pub(super) fn check(server: SocketAddr, encoding: Encoding, protocol: &mut Protocol) -> std::io::Result<()> {
-    let (capture, file) = write_capture()?;
-    let replay = Replay { server, encoding, capture: Arc::new(capture), path: file.path() };
-    protocol.check(format!("replay {encoding} with its gaps"), replay.check_recorded(1.0))?;
-    protocol.check(format!("replay {encoding} at four times the speed"), replay.check_recorded(4.0))?;
-    protocol.check(format!("replay {encoding} flooded"), replay.check_flood())
-}
-
-struct Replay<'p> {
+pub(super) fn check(
     server: SocketAddr,
     encoding: Encoding,
-    capture: Arc<Capture>,
-    path: &'p std::path::Path,
+    rng: &mut Rng,
+    protocol: &mut Protocol,
+) -> std::io::Result<()> {
+    let (capture, file) = write_capture()?;
+    // Twice through the capture at least, so that it turns from its end to its start.
+    let least = 2 * capture.messages().len() as u64 + 1;
+    let mut replay = Replay {
+        server,
+        query: TicksQuery {
+            encoding: match encoding {
+                Encoding::Json => protocol::Encoding::Json,
+                Encoding::Binary => protocol::Encoding::Binary,
+            },
+            arrival: Arrival::Recorded,
+            rate_per_s: None,
+            feed: Some(file.path().to_owned()),
+            ..TicksQuery::default()
+        },
+        capture: Arc::new(capture),
+        ticks: 0,
+    };
+    for (name, speed) in [("with its gaps", 1.0), ("at four times the speed", 4.0)] {
+        replay.ticks = rng.u64(least..2 * least);
+        replay.query.speed = speed;
+        let recorded = || replay.follow(Some(Arrivals::recorded(Arc::clone(&replay.capture), speed)));
+        protocol.check(Rule::Replay, format!("replay {encoding} {name}"), recorded)?;
+    }
+    replay.ticks = rng.u64(least..100 * least);
+    (replay.query.arrival, replay.query.rate_per_s) = (Arrival::Constant, Some(0.0));
+    protocol.check(Rule::Replay, format!("replay {encoding} flooded"), || replay.follow(None))
 }
 
-impl Replay<'_> {
-    fn check_recorded(&self, speed: f64) -> Verdict {
-        let offsets = Arrivals::recorded(Arc::clone(&self.capture), speed);
-        self.follow(&format!("speed={speed}"), Times::of(Some(offsets)))
-    }
+struct Replay {
+    server: SocketAddr,
+    query: TicksQuery,
+    capture: Arc<Capture>,
+    ticks: u64,
+}
 
-    fn check_flood(&self) -> Verdict {
-        self.follow("rate=0", Times::of(None))
-    }
-
-    fn follow(&self, pace: &str, mut times: Times) -> Verdict {
-        let Replay { server, encoding, capture, path } = self;
-        let count = 2 * capture.messages().len() as u64 + 1;
-        let target =
-            format!("/ticks?encoding={encoding}&count={count}&{pace}&feed={}", percent_encoded(path));
-        let mut dialogue = Dialogue::open(*server, &target)?;
-        for seq in 0..count {
-            let payload = Payload::Captured(capture.payload(seq));
-            times.check(&expect_tick(&mut dialogue, *encoding, 0, seq, payload)?)?;
+impl Replay {
+    fn follow(&self, offsets: Option<Arrivals>) -> Verdict {
+        let mut dialogue = Dialogue::open(self.server, &format!("/ticks?{}", self.query))?;
+        let mut times = Times::of(offsets, dialogue.asked_ns);
+        for seq in 0..self.ticks {
+            let payload = Payload::Captured(self.capture.payload(seq));
+            times.check(&expect_tick(&mut dialogue, self.query.encoding, 0, seq, payload)?)?;
         }
-        expect_end(&mut dialogue)
+        dialogue.leave();
+        Ok(())
     }
 }
 
@@ -81,17 +100,4 @@ fn write_capture() -> std::io::Result<(Capture, tempfile::NamedTempFile)> {
     file.write_all(lines.as_bytes())?;
     let capture = Capture::read(lines.as_bytes()).map_err(std::io::Error::other)?;
     Ok((capture, file))
-}
-
-/// All but unreserved characters and slashes escaped: RFC 3986, section 2.
-fn percent_encoded(path: &std::path::Path) -> String {
-    path.as_os_str().as_encoded_bytes().iter().fold(String::new(), |mut text, &byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                text.push(char::from(byte))
-            }
-            _ => write!(text, "%{byte:02X}").expect("writing to memory does not fail"),
-        }
-        text
-    })
 }

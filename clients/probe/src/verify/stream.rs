@@ -2,207 +2,142 @@
 
 use std::net::SocketAddr;
 
-use tickbench_protocol::{
-    Arrivals, MIN_JSON_SIZE, Payload, Stamps, TAPE_UPDATES, Tape, encode_binary, encode_json,
-};
+use fastrand::Rng;
+use tickbench_protocol::{self as protocol, Arrival, MIN_JSON_SIZE, TicksQuery};
 use tickbench_record::{Encoding, Flush};
 
-use super::dialogue::{Dialogue, Said};
-use super::{Protocol, Verdict};
-use crate::measure::difference;
+use super::dialogue::Said;
+use super::expected::Expected;
+use super::{Protocol, Rule, Verdict};
 
-const SEEDS: [u64; 3] = [1, 7, u64::MAX];
-const SIZES: [usize; 5] = [0, MIN_JSON_SIZE, 1 << 10, 16 << 10, 64 << 10];
-const RATE_PER_S: f64 = 4000.0;
-const UNEVEN_RATE_PER_S: f64 = 3333.3;
-const PACED: usize = 100;
+/// What the shipped studies ask of one connection.
+const RATE_PER_S: f64 = 10_000.0;
 
-/// All checks of one encoding and flush mode.
-pub(super) fn check(
-    server: SocketAddr,
-    encoding: Encoding,
-    flush: Flush,
-    protocol: &mut Protocol,
-) -> std::io::Result<()> {
-    for seed in SEEDS {
-        // Past the end of the tape, where it repeats.
-        let flood = Expected { encoding, flush, seed, size: 0, count: TAPE_UPDATES + 100, due: Due::Flood };
-        protocol.check(flood.name(), flood.check(server))?;
-    }
-    for size in SIZES {
-        let padded = Expected { encoding, flush, seed: 3, size, count: 40, due: Due::Flood };
-        protocol.check(padded.name(), padded.check(server))?;
-    }
-    for due in [Due::Constant(RATE_PER_S), Due::Constant(UNEVEN_RATE_PER_S), Due::Burst, Due::Poisson] {
-        let paced = Expected { encoding, flush, seed: 5, size: 0, count: PACED, due };
-        protocol.check(paced.name(), paced.check(server))?;
-    }
-    Ok(())
+/// Ticks of a flood that are read: from beyond the end of the tape, where it repeats, to what a window holds.
+const FLOODED: std::ops::Range<usize> = 1_100..65_536;
+
+/// Ticks of a paced stream that are read: up to what a window holds.
+const PACED: std::ops::Range<usize> = 100..5_000;
+
+/// Ticks of a padded stream that are read, while they are of 64 KiB at most.
+const PADDED: std::ops::Range<usize> = 40..120;
+
+const SIZES: [usize; 4] = [MIN_JSON_SIZE, 1 << 10, 16 << 10, 64 << 10];
+
+/// The streams that a server supports.
+pub(super) struct Streams<'f> {
+    pub(super) server: SocketAddr,
+    pub(super) encodings: &'f [Encoding],
+    pub(super) flush: &'f [Flush],
+    /// Seeds of feeds are this and the next hundred, as those of a study's iterations are.
+    pub(super) seed: u64,
 }
 
-/// A hundred streams side by side, each whole.
-pub(super) fn check_many(server: SocketAddr, encoding: Encoding) -> Verdict {
-    let due = Due::Constant(RATE_PER_S / 40.0);
-    let expected = Expected { encoding, flush: Flush::Each, seed: 1, size: 0, count: 10, due };
-    let tape = Tape::generate(expected.seed);
-    for (index, mut dialogue) in Dialogue::open_many(server, &expected.target(), 100)?.into_iter().enumerate()
-    {
-        expected.follow(&mut dialogue, &tape).map_err(|what| format!("stream {index}: {what}"))?;
-    }
-    Ok(())
-}
-
-/// When ticks are due.
-#[derive(Debug, Clone, Copy)]
-enum Due {
-    Flood,
-    Constant(f64),
-    Burst,
-    Poisson,
-}
-
-/// A stream that is asked for, and so known in advance.
-struct Expected {
-    encoding: Encoding,
-    flush: Flush,
-    seed: u64,
-    size: usize,
-    count: usize,
-    due: Due,
-}
-
-impl Expected {
-    fn name(&self) -> String {
-        let Expected { encoding, flush, seed, size, .. } = self;
-        format!("stream {encoding} {flush} seed {seed} size {size} {}", self.due.words())
-    }
-
-    fn target(&self) -> String {
-        let Expected { encoding, flush, seed, size, count, due } = self;
-        format!(
-            "/ticks?encoding={encoding}&flush={flush}&seed={seed}&size={size}&count={count}&{}",
-            due.query()
-        )
-    }
-
-    fn check(&self, server: SocketAddr) -> Verdict {
-        self.follow(&mut Dialogue::open(server, &self.target())?, &Tape::generate(self.seed))
-    }
-
-    fn follow(&self, dialogue: &mut Dialogue, tape: &Tape) -> Verdict {
-        let mut times = Times::new(self.due, self.seed);
-        for seq in 0..self.count as u64 {
-            let update = Payload::Update(tape.update(seq));
-            let stamps = expect_tick(dialogue, self.encoding, self.size, seq, update)?;
-            times.check(&stamps)?;
-        }
-        expect_end(dialogue)
-    }
-}
-
-impl Due {
-    fn query(self) -> String {
-        match self {
-            Due::Flood => "rate=0".into(),
-            Due::Constant(rate) => format!("rate={rate}"),
-            Due::Burst => format!("rate={RATE_PER_S}&arrival=burst"),
-            Due::Poisson => format!("rate={RATE_PER_S}&arrival=poisson"),
-        }
-    }
-
-    fn words(self) -> String {
-        match self {
-            Due::Flood => "flooded".into(),
-            Due::Constant(rate) => format!("at {rate}/s"),
-            Due::Burst => "in bursts".into(),
-            Due::Poisson => "at Poisson times".into(),
-        }
-    }
-}
-
-/// The next message must be tick `seq` to the byte, its times aside.
-pub(super) fn expect_tick(
-    dialogue: &mut Dialogue,
-    encoding: Encoding,
-    size: usize,
-    seq: u64,
-    payload: Payload,
-) -> Result<Stamps, String> {
-    let said = dialogue.next()?;
-    let (message, stamps, mut due) = match (&said, encoding) {
-        (Said::Text(message), Encoding::Json) => (message, Stamps::read_json(message), Vec::new()),
-        (Said::Binary(message), Encoding::Binary) => (message, Stamps::read_binary(message), Vec::new()),
-        _ => return Err(format!("{} came where tick {seq} in {encoding} was due", said.brief())),
-    };
-    let stamps = stamps.map_err(|cause| format!("tick {seq}: {cause}"))?;
-    if stamps.seq != seq {
-        return Err(format!("seq {} came where {seq} was due", stamps.seq));
-    }
-    match encoding {
-        Encoding::Json => encode_json(&stamps, payload, size, &mut due),
-        Encoding::Binary => encode_binary(&stamps, payload, size, &mut due),
-    }
-    match difference(message, &due) {
-        Some(difference) => Err(format!("tick {seq}: {difference}")),
-        None => Ok(stamps),
-    }
-}
-
-/// A stream that was asked for with a count ends with a close frame of code 1000.
-pub(super) fn expect_end(dialogue: &mut Dialogue) -> Verdict {
-    dialogue.expect(&Said::Close(Some(1000)))
-}
-
-/// Whether the times of a stream keep their schedule.
-pub(super) struct Times {
-    /// Offsets from the first due time; `None` for a flood.
-    offsets: Option<Arrivals>,
-    first_due_ns: Option<u64>,
-    last_sent_ns: u64,
-}
-
-impl Times {
-    fn new(due: Due, seed: u64) -> Times {
-        match due {
-            Due::Flood => Times::of(None),
-            Due::Constant(rate) => Times::of(Some(Arrivals::constant(rate))),
-            Due::Burst => Times::of(Some(Arrivals::burst(RATE_PER_S))),
-            Due::Poisson => Times::of(Some(Arrivals::poisson(RATE_PER_S, seed))),
-        }
-    }
-
-    pub(super) fn of(offsets: Option<Arrivals>) -> Times {
-        Times { offsets, first_due_ns: None, last_sent_ns: 0 }
-    }
-
-    pub(super) fn check(&mut self, stamps: &Stamps) -> Verdict {
-        let Stamps { seq, due_ns, sent_ns } = *stamps;
-        let Some(offsets) = &mut self.offsets else {
-            if due_ns != sent_ns {
-                return Err(format!(
-                    "tick {seq} of a flood has due_ns {due_ns} and sent_ns {sent_ns}: equal was due"
-                ));
+impl Streams<'_> {
+    /// All checks of streams, one at a time, in an order of chance.
+    pub(super) fn check(&self, rng: &mut Rng, protocol: &mut Protocol) -> std::io::Result<()> {
+        let mut streams = Vec::new();
+        for &encoding in self.encodings {
+            for &flush in self.flush {
+                self.of(encoding, flush, rng, &mut streams);
             }
-            return self.check_sent(seq, sent_ns);
-        };
-        let offset_ns = offsets.next().ok_or("the schedule has an end")?;
-        let first_due_ns = *self.first_due_ns.get_or_insert(due_ns);
-        let due = first_due_ns + offset_ns;
-        if due_ns != due {
-            let off = i128::from(due_ns) - i128::from(due);
-            return Err(format!("due_ns of tick {seq} is {off} ns off the schedule"));
         }
-        if sent_ns < due_ns {
-            return Err(format!("tick {seq} was sent {} ns before it was due", due_ns - sent_ns));
+        rng.shuffle(&mut streams);
+        for stream in streams {
+            let read = || stream.read(self.server).map(drop);
+            protocol.check(Rule::Ticks, stream.name(), read)?;
         }
-        self.check_sent(seq, sent_ns)
-    }
-
-    fn check_sent(&mut self, seq: u64, sent_ns: u64) -> Verdict {
-        if sent_ns < self.last_sent_ns {
-            return Err(format!("sent_ns of tick {seq} is before that of the tick before it"));
+        for &encoding in self.encodings {
+            for &flush in self.flush {
+                for rate in [0.0, RATE_PER_S] {
+                    let ticks = rng.usize(1..2_000);
+                    let counted = self.counted(encoding, flush, rate, ticks);
+                    let name = format!("{}, by count", counted.name());
+                    protocol.check(Rule::Count, name, || check_count(self.server, &counted))?;
+                }
+            }
         }
-        self.last_sent_ns = sent_ns;
         Ok(())
     }
+
+    /// The streams of one encoding and flush mode.
+    fn of(&self, encoding: Encoding, flush: Flush, rng: &mut Rng, streams: &mut Vec<Expected>) {
+        let query = self.query(encoding, flush);
+        let mut add = |query: TicksQuery, ticks| streams.push(Expected { query, ticks });
+        for _ in 0..3 {
+            let seed = self.seed.wrapping_add(rng.u64(..100));
+            add(TicksQuery { seed, rate_per_s: Some(0.0), ..query.clone() }, of_any_size(FLOODED, rng));
+        }
+        for seed in [0, u64::MAX] {
+            add(TicksQuery { seed, rate_per_s: Some(0.0), ..query.clone() }, rng.usize(PADDED));
+        }
+        for size_bytes in SIZES {
+            add(TicksQuery { size_bytes, rate_per_s: Some(0.0), ..query.clone() }, rng.usize(PADDED));
+        }
+        // One of the connections that share a rate; its rate is seldom whole.
+        let uneven = RATE_PER_S / f64::from(rng.u32(2..30));
+        for (rate, arrival) in [
+            (RATE_PER_S, Arrival::Constant),
+            (uneven, Arrival::Constant),
+            (RATE_PER_S, Arrival::Burst),
+            (RATE_PER_S, Arrival::Poisson),
+        ] {
+            let ticks = of_any_size(PACED, rng).min(rate as usize / 2);
+            add(TicksQuery { rate_per_s: Some(rate), arrival, ..query.clone() }, ticks);
+        }
+    }
+
+    /// What a measurement asks, at the first of the seeds.
+    fn query(&self, encoding: Encoding, flush: Flush) -> TicksQuery {
+        TicksQuery {
+            encoding: match encoding {
+                Encoding::Json => protocol::Encoding::Json,
+                Encoding::Binary => protocol::Encoding::Binary,
+            },
+            flush: match flush {
+                Flush::Each => protocol::Flush::Each,
+                Flush::Batch => protocol::Flush::Batch,
+            },
+            seed: self.seed,
+            ..TicksQuery::default()
+        }
+    }
+
+    /// A stream of the first encoding and flush mode that the server supports; `rate_per_s` is 0 for a flood.
+    pub(super) fn any(&self, rate_per_s: f64, ticks: usize) -> Expected {
+        let encoding = self.encodings.first().copied().unwrap_or(Encoding::Json);
+        let flush = self.flush.first().copied().unwrap_or(Flush::Each);
+        let query = TicksQuery { rate_per_s: Some(rate_per_s), ..self.query(encoding, flush) };
+        Expected { query, ticks }
+    }
+
+    /// The same with a count.
+    pub(super) fn counted(
+        &self,
+        encoding: Encoding,
+        flush: Flush,
+        rate_per_s: f64,
+        ticks: usize,
+    ) -> Expected {
+        let query = self.query(encoding, flush);
+        Expected {
+            query: TicksQuery { count: Some(ticks as u64), rate_per_s: Some(rate_per_s), ..query },
+            ticks,
+        }
+    }
+}
+
+/// As many small numbers as large ones: each doubling is as likely as another.
+fn of_any_size(range: std::ops::Range<usize>, rng: &mut Rng) -> usize {
+    let (least, most) = (range.start as f64, range.end as f64);
+    (least * (most / least).powf(rng.f64())) as usize
+}
+
+/// A stream with a count ends behind its last tick with code 1000.
+fn check_count(server: SocketAddr, counted: &Expected) -> Verdict {
+    let mut dialogue = counted.open(server)?;
+    counted.follow(&mut dialogue)?;
+    dialogue.expect(&Said::Close(Some(1000)))?;
+    dialogue.send_close(1000)?;
+    dialogue.expect(&Said::Gone)
 }

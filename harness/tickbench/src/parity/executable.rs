@@ -8,7 +8,7 @@ use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 use sha2::{Digest as _, Sha256};
 use tickbench_record::{Executable, Reading};
 
-use crate::build::hexadecimal;
+use crate::fingerprint::hexadecimal;
 
 /// Allocators, each with functions that only it has and the start of its library's file name.
 const ALLOCATORS: [(&str, &[&str], &str); 4] = [

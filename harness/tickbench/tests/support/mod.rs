@@ -31,9 +31,10 @@ impl Project {
             "clients/clients.toml",
             &format!(
                 "[[client]]\nname = 'probe'\nbuild = ['true']\nrun = ['{fake}', 'client', '{client}', '{tag}']\n\
-                 version = ['{fake}', 'version']\nverify = ['{fake}', 'verify', '{verify}', '{tag}']\n"
+                 sources = ['clients/fake.txt']\nversion = ['{fake}', 'version']\nverify = ['{fake}', 'verify', '{verify}', '{tag}']\n"
             ),
         );
+        project.write("clients/fake.txt", "a fake");
         project.write("study.toml", &study(5, 3));
         project
     }
@@ -85,12 +86,12 @@ impl Project {
 
     /// The manifest's entry of a server.
     pub(crate) fn server(&self, name: &str, mode: &str) -> String {
-        std::fs::create_dir_all(self.path().join("servers").join(name)).unwrap();
+        self.write(&format!("servers/{name}/fake.txt"), "a fake");
         let (fake, tag) = (fake(), self.tag());
         format!(
             "[[server]]\nname = '{name}'\nlanguage = 'Rust'\nfolder = 'servers/{name}'\nwhy = 'a fake'\nsetup = []\n\
              build = ['true']\nrun = ['{fake}', 'server', '{mode}', '{tag}']\nversion = ['{fake}', 'version']\n\
-             lanes = ['default']\nencodings = ['json', 'binary']\nflush = ['each', 'batch']\n"
+             sources = ['fake.txt']\nlanes = ['default']\nencodings = ['json', 'binary']\nflush = ['each', 'batch']\n"
         )
     }
 
