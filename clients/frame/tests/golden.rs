@@ -9,7 +9,8 @@ const LIMIT: u64 = 1 << 20;
 fn events(mut bytes: &[u8]) -> Result<Vec<Event<'_>>, Violation> {
     let mut decoder = Decoder::new(LIMIT);
     let mut events = Vec::new();
-    while let Some(event) = decoder.next(&mut bytes)? {
+    while let (before, Some(event)) = (bytes.len(), decoder.next(&mut bytes)?) {
+        assert!(bytes.len() < before, "an event took no byte off");
         events.push(event);
     }
     assert!(bytes.is_empty(), "{} bytes are left over", bytes.len());

@@ -57,3 +57,14 @@ impl Paired {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Paired;
+
+    #[test]
+    #[should_panic(expected = "one value of each in each iteration")]
+    fn series_of_different_lengths_are_no_pairs() {
+        Paired::of(&[1.0, 2.0], &[1.0, 2.0, 3.0], 1);
+    }
+}
