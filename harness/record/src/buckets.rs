@@ -97,7 +97,7 @@ fn split(bytes: &[u8]) -> Result<Inflated, DistributionError> {
         return Err(DistributionError::Layout("its header is not that of a V2 histogram"));
     }
     let counters = bytes[HEADER_BYTES..].get(..length).ok_or(CUT_OFF)?;
-    Ok(Inflated { scale: Scale::new(digits, lowest), counters: counters.into() })
+    Ok(Inflated { scale: Scale::new(digits, lowest).ok_or(BEYOND)?, counters: counters.into() })
 }
 
 const CUT_OFF: DistributionError = DistributionError::Layout("it is cut off");
@@ -107,19 +107,19 @@ fn take<const N: usize>(bytes: &[u8]) -> Result<([u8; N], &[u8]), DistributionEr
 }
 
 fn filled(mut counters: &[u8], scale: Scale) -> Result<Vec<Bucket>, DistributionError> {
-    let (mut buckets, mut index) = (Vec::with_capacity(512), 0u64);
+    let (mut buckets, mut index, end) = (Vec::with_capacity(512), 0u64, scale.end());
     while !counters.is_empty() {
         let (zigzag, rest) = leb128(counters).ok_or(CUT_OFF)?;
         counters = rest;
         let number = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
-        if number < 0 {
-            index = index.checked_add(number.unsigned_abs()).ok_or(BEYOND)?;
-            continue;
-        }
         if number > 0 {
-            buckets.push(Bucket { value: scale.highest_in(index).ok_or(BEYOND)?, count: number as u64 });
+            if index >= end {
+                return Err(BEYOND);
+            }
+            buckets.push(Bucket { value: scale.highest_in(index), count: number as u64 });
         }
-        index += 1;
+        // A count takes one place, and −n stands for n empty ones.
+        index = index.saturating_add(if number < 0 { number.unsigned_abs() } else { 1 });
     }
     Ok(buckets)
 }
@@ -157,9 +157,11 @@ struct Scale {
 }
 
 impl Scale {
-    fn new(digits: u32, lowest: u64) -> Scale {
+    /// `None` where not even the first values would be numbers of 64 bits (HdrHistogram: 61 of them, and a sign).
+    fn new(digits: u32, lowest: u64) -> Option<Scale> {
         let told_apart = 2 * 10u64.pow(digits);
-        Scale { unit_bits: lowest.ilog2(), half_bits: told_apart.next_power_of_two().ilog2() - 1 }
+        let (unit_bits, half_bits) = (lowest.ilog2(), told_apart.next_power_of_two().ilog2() - 1);
+        (unit_bits + half_bits <= 61).then_some(Scale { unit_bits, half_bits })
     }
 
     /// The lowest value counted where `highest` is the highest.
@@ -169,16 +171,19 @@ impl Scale {
         highest >> (doublings + self.unit_bits) << (doublings + self.unit_bits)
     }
 
-    /// The highest value counted at an index; `None` beyond 64 bits.
-    fn highest_in(&self, index: u64) -> Option<u64> {
+    /// Beyond the last index whose values are numbers of 64 bits.
+    fn end(self) -> u64 {
+        u64::from(65 - self.unit_bits - self.half_bits) << self.half_bits
+    }
+
+    /// The highest value counted at an index before the [`end`](Scale::end).
+    #[inline]
+    fn highest_in(self, index: u64) -> u64 {
         let half = 1u64 << self.half_bits;
         let doublings = (index >> self.half_bits).saturating_sub(1);
         let steps = if index < half { index } else { half + (index & (half - 1)) };
-        let bits = u32::try_from(doublings).ok()?.checked_add(self.unit_bits)?;
-        if bits >= steps.leading_zeros() + u32::from(steps == 0) {
-            return None;
-        }
-        Some((steps << bits) + ((1u64 << bits) - 1))
+        let bits = doublings as u32 + self.unit_bits;
+        (steps << bits) + ((1u64 << bits) - 1)
     }
 }
 
@@ -246,6 +251,41 @@ mod tests {
             prop_assert!(read(&bytes).is_err());
         }
     }
+    /// A header and counters as they stand, packed.
+    fn packed(lowest: u64, counters: &[u8]) -> Vec<u8> {
+        let header = [COOKIE, counters.len() as u32, 0, 3].map(u32::to_be_bytes).concat();
+        let bounds = [lowest, u64::MAX, 1.0f64.to_bits()].map(u64::to_be_bytes).concat();
+        let mut deflated = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut deflated, &[header, bounds, counters.to_vec()].concat()).unwrap();
+        [&COMPRESSED_COOKIE.to_be_bytes()[..], &[0; 4], &deflated.finish().unwrap()].concat()
+    }
+
+    #[test]
+    fn numbers_beyond_reason_are_an_error_and_no_panic() {
+        // −2⁶³ empty counters, twice, and then one that is empty or filled.
+        let far = [&[0xff; 9][..], &[0xff; 9]].concat();
+        for counter in [0, 2] {
+            let read = read(&packed(1, &[&far[..], &[counter]].concat()));
+            assert_eq!(read.map(|buckets| buckets.len()).ok(), (counter == 0).then_some(0));
+        }
+        assert!(read(&packed(1 << 52, &[2])).is_err());
+        let last = read(&packed(1 << 51, &[2])).unwrap();
+        assert_eq!(last, [Bucket { value: (1 << 51) - 1, count: 1 }]);
+        // The last place is that of the largest number, and behind it is none.
+        let places = Scale::new(3, 1).unwrap().end();
+        let at = |place: u64| {
+            let mut zigzag = 2 * place - 1;
+            let mut counters = Vec::new();
+            while zigzag >= 0x80 {
+                counters.push(zigzag as u8 | 0x80);
+                zigzag >>= 7;
+            }
+            read(&packed(1, &[&counters[..], &[zigzag as u8, 2]].concat()))
+        };
+        assert_eq!(at(places - 1).unwrap(), [Bucket { value: u64::MAX, count: 1 }]);
+        assert!(at(places).is_err());
+    }
+
     #[test]
     fn what_inflates_without_end_is_given_up() {
         let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());

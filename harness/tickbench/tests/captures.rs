@@ -119,7 +119,8 @@ fn a_signal_ends_a_handshake_that_waits() {
     let child = start(&project, &url, &["--connect-timeout", "1h"]);
     let (_stream, _) = listener.accept().unwrap();
     let output = interrupted(child);
-    assert!(stdout(&output).contains(&format!("interrupted before `{url}` was open")), "{}", stdout(&output));
+    assert_code(&output, 130);
+    assert!(stderr(&output).contains(&format!("interrupted before `{url}` was open")), "{}", stderr(&output));
 }
 
 /// Two messages, and then fragments without end: no message is ever whole again, and no read comes to rest.

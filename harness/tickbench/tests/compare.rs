@@ -13,8 +13,8 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use support::{assert_code, stderr, stdout};
 use tempfile::TempDir;
 use tickbench_record::{
-    Accounts, BuiltServer, CoreKind, CoreKinds, Distribution, Environment, Holder, Machine, Measurement,
-    Observation, Outcome, RunFolder, Stage, Study, Usage,
+    Account, Accounts, BuiltServer, CoreKind, CoreKinds, Distribution, Environment, Holder, Machine,
+    Measurement, Observation, Outcome, RunFolder, Stage, Study, Usage,
 };
 
 const STUDY: &str = "name = 'invented'\niterations = 40\nseed = 1\nservers = ['one', 'two', 'ground']\n[[scenario]]\n\
@@ -76,11 +76,15 @@ impl Invented {
             for (position, cell) in (0..).zip(study.cells(&study.servers, |_| true)) {
                 let slower = self.slower.iter().find(|(name, _)| *name == cell.server).unwrap().1;
                 let mut observation = observation(5_000.0 * weather * slower, &mut random);
-                observation.accounts =
-                    Some(Accounts { sent_in_window: 2000, least_owed: 2000, ..Accounts::default() });
-                if self.loses == Some(&cell.server) {
-                    (observation.received, observation.lost) = (1_990, 10);
-                }
+                let lost = if self.loses == Some(&cell.server) { 10 } else { 0 };
+                (observation.received, observation.lost) = (2_000 - lost, lost);
+                observation.accounts = Some(Accounts {
+                    sent_in_window: 2000,
+                    least_owed: 2000,
+                    lost_age_ns: (lost > 0).then_some(2_000_000_000),
+                    worst: Account { connection: 0, owed: 2000, received: 2000 - lost },
+                    ..Accounts::default()
+                });
                 let failed =
                     iteration == 0 && cell.server == "two" || self.failing == Some(cell.server.as_str());
                 let outcome = if failed {

@@ -222,7 +222,9 @@ fn paths_need_not_be_text() {
     }
     for server in ["one", "two"] {
         std::fs::create_dir(folder.join("servers").join(server)).unwrap();
+        std::fs::write(folder.join("servers").join(server).join("fake.txt"), "a fake").unwrap();
     }
+    std::fs::write(folder.join("clients/fake.txt"), "a fake").unwrap();
     // A server whose program lies in the folder.
     let path = folder.join("servers/servers.toml");
     let text = std::fs::read_to_string(&path).unwrap();

@@ -130,7 +130,7 @@ fn a_deviation_from_nothing_or_from_what_figures_rest_on_fails() {
         assert_code(&output, 1);
         assert!(stdout(&output).contains(words), "{}", stdout(&output));
         let (output, _) = project.run(&[]);
-        assert_code(&output, 1);
+        assert_code(&output, 3);
         assert!(stderr(&output).contains(words), "{}", stderr(&output));
     }
 }

@@ -96,6 +96,9 @@ pub enum CaptureError {
     /// All messages are of one time: there is no gap to replay.
     #[error("its {0} messages are all of one time, and a replay needs at least two times")]
     OneTime(usize),
+    /// The file could not be opened.
+    #[error(transparent)]
+    Open(#[from] std::io::Error),
     /// The file could not be read to its end.
     #[error("line {line} cannot be read: {cause}")]
     Read {

@@ -53,7 +53,12 @@ fn check_counts(key: &str, distribution: &Distribution, buckets: &[Bucket]) -> C
     }
     // It holds as many samples as it says, and so there is a last one.
     let Some(last) = buckets.last() else { return fault(of("histogram"), "it is empty") };
-    if distribution.max != last.value {
+    // Samples beyond the range of a histogram are counted as its highest value.
+    let is_highest = match distribution.beyond {
+        0 => distribution.max == last.value,
+        _ => distribution.max >= last.value,
+    };
+    if !is_highest {
         return fault(of("max"), format!("{}, and its histogram ends at {}", distribution.max, last.value));
     }
     let mut at = 0;

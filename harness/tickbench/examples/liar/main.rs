@@ -65,8 +65,8 @@ fn start(command: &[String]) -> io::Result<(String, Child)> {
     let mut flags = flags.to_vec();
     let mut listen = "127.0.0.1:0".to_owned();
     if let Some(at) = flags.iter().position(|flag| flag == "--listen") {
-        // A flag without its value is the real server's to refuse.
-        if let Some(value) = flags.get_mut(at + 1) {
+        // A flag without its value, or with one that is no address, is the real server's to refuse.
+        if let Some(value) = flags.get_mut(at + 1).filter(|value| value.parse::<SocketAddr>().is_ok()) {
             listen = std::mem::replace(value, "127.0.0.1:0".to_owned());
         }
     }
