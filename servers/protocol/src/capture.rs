@@ -42,9 +42,6 @@ const MOST_SPAN_NS: u64 = 30 * 24 * 3600 * 1_000_000_000;
 /// Why a capture cannot be used.
 #[derive(Debug, Error)]
 pub enum CaptureError {
-    /// The file cannot be opened.
-    #[error(transparent)]
-    File(#[from] std::io::Error),
     /// A line is not a captured message.
     #[error("line {line} is no captured message {{\"ts_ns\":…,\"payload\":\"…\"}}: {cause}")]
     Line {
