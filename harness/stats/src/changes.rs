@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use tickbench_record::{Cell, DistributionError, Measurement, ScenarioKind, Study};
 
 use crate::between::TwoTables;
-use crate::compare::{normal_p, ratio};
 use crate::executions::{self, Executions};
-use crate::figure::{Completed, Figure, merge, merged_figure, values};
+use crate::figure::{Completed, Figure, merge, merged_figure, normal_p, ratio, values};
 use crate::metric::Source;
 use crate::parallel::on_all_cores;
 use crate::resample::{Tables, median};
 use crate::row_audit::{self, RowAudit};
 use crate::values::Values;
 use crate::{
-    Between, Context, Estimate, FAMILY_ERROR, Metric, Ruling, SERVER_BUSY, SummaryError, Verdict, audit, holm,
+    Between, Context, Estimate, FAMILY_ERROR, Metric, Ruling, SERVER_BUSY, SummaryError, Verdict, holm,
+    row_checks,
 };
 
 /// The records of one of the runs.
@@ -148,7 +148,7 @@ fn rulings(rows: &[Executions], baseline: Option<&str>) -> BTreeMap<String, Ruli
     let context = Context { baseline: baseline.map(Into::into), ..Context::default() };
     let audited = row_audit::all(rows, &context);
     let worst = |(row, of_executions): (&Executions, RowAudit)| {
-        let audits = of_executions.audits.into_iter().chain(audit::of_cell(row, &context));
+        let audits = of_executions.audits.into_iter().chain(row_checks::of_cell(row, &context));
         let worst = audits.map(|audit| audit.ruling).max()?;
         (worst >= Ruling::ClientBound).then(|| (row.cell.to_string(), worst))
     };

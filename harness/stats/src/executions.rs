@@ -3,12 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Serialize;
 use tickbench_record::{Cell, DistributionError, Measurement, Outcome, ScenarioKind, Study};
 
 use crate::blame::Taken;
 use crate::figure::Completed;
 use crate::values::Values;
-use crate::{Failure, Metric, SummaryError};
+use crate::{Metric, SummaryError};
+
+/// How often a cell failed in one way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// `stage: reason`.
+    pub reason: String,
+    /// How many iterations.
+    pub count: usize,
+}
 
 /// Every execution of one cell.
 pub(crate) struct Executions<'a> {

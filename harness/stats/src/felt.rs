@@ -1,10 +1,28 @@
 //! What the measured stream felt of a disturbance: the same server in the same question, disturbed and not, by iteration.
 
+use serde::Serialize;
 use tickbench_record::{Cell, DistributionError, Disturbance};
 
-use crate::compare::{Contender, Side, told, verdict};
+use crate::compared_cell::Contender;
+use crate::pair_comparison::{Side, told};
 use crate::resample::Tables;
-use crate::{Felt, Metric, Verdict, holm};
+use crate::verdict::verdict;
+use crate::{Estimate, Metric, Verdict, holm};
+
+/// What the measured stream felt of a disturbance: a cell compared with the same cell undisturbed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Felt {
+    /// The disturbed cell.
+    pub cell: Cell,
+    /// What is compared.
+    pub metric: Metric,
+    /// Ratio `disturbed / undisturbed`, told as that of a [`Comparison`](crate::Comparison).
+    pub ratio: Estimate,
+    /// Two-sided p of the signed-rank test on the iterations' log ratios, corrected by Holm over the scenario's disturbances.
+    pub p: f64,
+    /// What follows.
+    pub verdict: Verdict,
+}
 
 /// Compares each disturbed cell with its undisturbed twin, on the metrics that decide their question. Those of one scenario are one family
 /// of Holm's correction. A cell that failed an audit or is no verdict is compared with nothing, and neither is one without a twin.

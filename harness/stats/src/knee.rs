@@ -3,10 +3,9 @@
 use serde::Serialize;
 use tickbench_record::{Cell, ScenarioKind};
 
-use crate::compare::Contender;
+use crate::compared_cell::{Contender, Tail};
 use crate::figure::Figure;
 use crate::resample::{Tables, interval};
-use crate::summarize::Tail;
 use crate::values::Values;
 use crate::{Achieved, Metric};
 

@@ -6,8 +6,8 @@
 use serde::Serialize;
 use tickbench_record::{Cell, DistributionError, Lane};
 
-use crate::compare::{Contender, ratio};
-use crate::figure::{Completed, Figure, merge, merged_figure};
+use crate::compared_cell::Contender;
+use crate::figure::{Completed, Figure, merge, merged_figure, ratio};
 use crate::metric::Source;
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;

@@ -6,7 +6,8 @@
 
 use tickbench_record::{Distribution, DistributionError, samples_needed};
 
-use crate::compare::{FAMILY_ERROR, normal_p};
+use crate::FAMILY_ERROR;
+use crate::figure::normal_p;
 use crate::merged::{MERGED_RESAMPLES, Merged};
 use crate::random::SplitMix64;
 use crate::resample::{Tables, interval, median};

@@ -3,58 +3,23 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use thiserror::Error;
 use tickbench_record::{
     DistributionError, Disturbed, Measurement, Observation, ScenarioKind, Study, samples_needed,
 };
 
-use crate::compare::Contender;
+use crate::compared_cell::{Contender, Tail};
 use crate::executions::{self, Executions};
-use crate::figure::{Completed, Figure, median_estimate, merge, merged_figure};
+use crate::figure::{Completed, median_estimate, merge, merged_figure};
 use crate::merged::Merged;
 use crate::metric::{Latency, Source};
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;
 use crate::values::{Values, block_length};
 use crate::{
-    CellSummary, Context, Estimate, Metric, Searches, Series, StolenShares, Summary, ThrottledExecutions,
-    audit, compare, felt, knee, lanes, memory, row_audit, usage, whole_iterations,
+    CellSummary, Context, Estimate, Metric, Searches, Series, StolenShares, Summary, SummaryError,
+    ThrottledExecutions, compare, felt, knee, lanes, memory, primary, row_audit, row_checks, usage,
+    whole_iterations,
 };
-
-/// Why measurements cannot be summed up.
-#[derive(Debug, Error)]
-pub enum SummaryError {
-    /// A measurement is of a cell that the study does not have.
-    #[error(
-        "failed to sum up `{cell}`, iteration {iteration}: the study has no such cell; restore the run's own study.toml"
-    )]
-    ForeignCell {
-        /// The cell.
-        cell: String,
-        /// The iteration.
-        iteration: u32,
-    },
-    /// An iteration of a cell was recorded twice.
-    #[error(
-        "failed to sum up `{cell}`: iteration {iteration} is recorded twice; remove one of its lines from measurements.jsonl"
-    )]
-    Twice {
-        /// The cell.
-        cell: String,
-        /// The iteration.
-        iteration: u32,
-    },
-    /// A stored histogram cannot be read.
-    #[error(
-        "failed to merge the histograms of `{cell}`: {cause}; remove the damaged line from measurements.jsonl"
-    )]
-    Histogram {
-        /// The cell.
-        cell: String,
-        /// What is wrong with it.
-        cause: DistributionError,
-    },
-}
 
 impl Summary {
     /// Sums up a run. Equal input gives an equal summary: the intervals come from the study's seed (0 where it has none).
@@ -75,7 +40,7 @@ impl Summary {
             cell.audits.splice(..0, row.audits);
             cell.failed_executions = row.failed;
         }
-        let drifts = audit::drifts(&executions, &deciding(&cells));
+        let drifts = row_checks::drifts(&executions, &primary::of_each(&cells));
         cells.iter_mut().zip(drifts).for_each(|(cell, drift)| cell.audits.extend(drift));
         let contenders: Vec<Contender> = executions
             .iter()
@@ -107,14 +72,6 @@ impl Summary {
             throttled: ThrottledExecutions::of(measurements),
         })
     }
-}
-
-/// The first of the metrics that decide each cell's question.
-fn deciding(cells: &[CellSummary]) -> Vec<Option<Metric>> {
-    let asked = |one: &CellSummary| -> Vec<&CellSummary> {
-        cells.iter().filter(|other| other.cell.asks_the_same_as(&one.cell)).collect()
-    };
-    cells.iter().map(|cell| Metric::deciding(&asked(cell)).first().copied()).collect()
 }
 
 /// A cell's summary, and those quantiles that single iterations do not tell.
@@ -191,7 +148,7 @@ fn summarize(
             .iter()
             .filter_map(|(metric, tail)| Some((*metric, tail.blocks()?.iterations_each)))
             .collect(),
-        audits: audit::of_cell(executions, context),
+        audits: row_checks::of_cell(executions, context),
         failed_executions: Vec::new(),
         ceiling_share,
         disturbed: disturbed(completed),
@@ -207,23 +164,6 @@ fn summarize(
         },
     };
     Ok((summary, tails))
-}
-
-/// A quantile for which single iterations hold too few samples.
-pub(crate) enum Tail {
-    /// Told by blocks of iterations.
-    Blocks(Values),
-    /// Told by all iterations merged.
-    Merged(Figure),
-}
-
-impl Tail {
-    pub(crate) fn blocks(&self) -> Option<&Values> {
-        match self {
-            Tail::Blocks(values) => Some(values),
-            Tail::Merged(_) => None,
-        }
-    }
 }
 
 /// What became of all that disturbed a cell; `None` where nobody did.

@@ -1,34 +1,9 @@
-//! What a flood, or another rate at the limit, really measured: the server in its class, or something else.
+//! Whether a cell's figures are a verdict on its server: what a flood, or another rate at the limit, really measured, and what its audits
+//! leave of it.
 
-use serde::Serialize;
 use tickbench_record::{Flush, ScenarioKind, Wait};
 
-use crate::{CellSummary, Metric};
-
-/// A server that uses at least this share of its core is what limits a flood.
-pub const SERVER_BUSY: f64 = 0.95;
-
-/// A client that uses at least this share of its core may be what limits a flood.
-pub const CLIENT_BUSY: f64 = 0.80;
-
-/// A client that takes in more than this share of its ceiling has no headroom: the rate may be its own.
-pub const CLIENT_HEADROOM: f64 = 0.80;
-
-/// Why a rate at the limit is no verdict on its server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Doubt {
-    /// Each message was to be sent alone, and the server gathers them by itself: another product than those beside it.
-    Coalesced,
-    /// The client was near its ceiling, or busy where the server was not: the rate may be the client's.
-    ClientBound,
-    /// Neither was busy: something else held them back.
-    Idle,
-    /// The server's CPU time could not be read, so nobody knows.
-    Unknown,
-    /// A search ended at the highest rate of all, which held: the capacity is at least that.
-    Unbounded,
-}
+use crate::{CLIENT_BUSY, CLIENT_HEADROOM, CellSummary, Doubt, Metric, Ruling, SERVER_BUSY};
 
 impl CellSummary {
     /// Whether the server used its core to the full, so that a rate is its own.
@@ -50,6 +25,14 @@ impl CellSummary {
             ScenarioKind::Capacity => self.searches.and_then(|searches| searches.lower_bound),
             _ => None,
         }
+    }
+
+    /// Whether its figures are a verdict on its server, so that they may be compared with others'.
+    pub fn is_comparable(&self) -> bool {
+        let is_told = |ruling: &Ruling| self.ruled(*ruling).is_some();
+        self.is_sound()
+            && self.doubt().is_none()
+            && ![Ruling::ClientBound, Ruling::Undecided].iter().any(is_told)
     }
 
     /// A client that polls is always busy: there its ceiling alone tells.
