@@ -61,7 +61,7 @@ pub(crate) fn merged_figure(q: f64, merged: &Merged, iterations: usize, tables: 
 
 /// Merges one latency of all iterations.
 pub(crate) fn merge(completed: &Completed, latency: Latency) -> Result<Merged, DistributionError> {
-    Merged::of(completed.values().map(|seen| latency.of(seen)))
+    Merged::of(completed.iter().map(|(&iteration, seen)| (iteration, latency.of(seen))))
 }
 
 /// The ratio of two figures, resample by resample.

@@ -38,6 +38,7 @@ mod absence;
 mod audit;
 mod between;
 mod blame;
+mod blocks;
 mod capacity;
 mod caveat;
 mod cell_summary;

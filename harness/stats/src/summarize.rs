@@ -14,7 +14,7 @@ use crate::merged::Merged;
 use crate::metric::{Latency, Source};
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;
-use crate::values::{Values, block_length};
+use crate::values::{Values, division};
 use crate::{
     CellSummary, Context, Estimate, Metric, Searches, Series, StolenShares, Summary, SummaryError,
     ThrottledExecutions, compare, felt, knee, lanes, memory, primary, row_audit, row_checks, usage,
@@ -95,8 +95,8 @@ fn summarize(
                     continue;
                 }
                 let merged = histograms.of(latency)?;
-                if let Some(length) = block_length(metric, completed) {
-                    let values = Values::in_merged(length, q, completed, merged);
+                if let Some(division) = division(metric, completed) {
+                    let values = Values::in_merged(division, q, merged);
                     let estimate = median_estimate(values.numbers(), tables);
                     tails.insert(metric, Tail::Blocks(values));
                     estimate
