@@ -86,8 +86,9 @@ impl Unsound {
 }
 
 impl Changes {
-    /// Compares the figures that decide each question, and those that `also` names for a cell. `baseline` is the server that both runs have as their
-    /// floor. A server's second run as a control is left out, and so is a row whose audits make it no verdict in either run. Equal input gives equal output: resamples are drawn from `seed`.
+    /// Compares the figures that decide each question, and those that `also` names for a cell. `baseline` is the server that both
+    /// runs have as theirs. A server's second run as a control is left out, and so is a row whose audits make it no verdict in either
+    /// run. Equal input gives equal output: resamples are drawn from `seed`.
     pub fn between(
         before: Side,
         after: Side,
@@ -195,7 +196,7 @@ struct Runs<'a> {
 impl<'a> Runs<'a> {
     fn change(&self, asked: &Asked<'a>) -> Result<Option<Change>, DistributionError> {
         let &Asked { metric, then, now } = asked;
-        let figures = |own, floor| Figures { own, floor };
+        let figures = |own, baseline| Figures { own, baseline };
         let alone = Pair { then: figures(then, None), now: figures(now, None) };
         let Some((before, after, plain)) = alone.compared(metric, &self.tables)? else { return Ok(None) };
         let is_flood = now.cell.kind == ScenarioKind::Throughput;
@@ -219,10 +220,11 @@ impl<'a> Runs<'a> {
         now: &'a Executions<'a>,
     ) -> Result<Option<Between>, DistributionError> {
         let Some(baseline) = self.baseline.filter(|name| *name != now.cell.server) else { return Ok(None) };
-        let floors = same_in(self.earlier, &now.cell, baseline).zip(same_in(self.later, &now.cell, baseline));
-        let Some((floor_then, floor_now)) = floors else { return Ok(None) };
-        let over = |own, floor| Figures { own, floor: Some(floor) };
-        let over = Pair { then: over(then, floor_then), now: over(now, floor_now) };
+        let baselines =
+            same_in(self.earlier, &now.cell, baseline).zip(same_in(self.later, &now.cell, baseline));
+        let Some((baseline_then, baseline_now)) = baselines else { return Ok(None) };
+        let over = |own, baseline| Figures { own, baseline: Some(baseline) };
+        let over = Pair { then: over(then, baseline_then), now: over(now, baseline_now) };
         Ok(over.compared(metric, &self.tables)?.map(|(_, _, between)| between))
     }
 }
@@ -241,25 +243,25 @@ struct Pair<'a> {
 /// A cell's iterations, and those of the baseline that they are divided by.
 struct Figures<'a> {
     own: &'a Executions<'a>,
-    floor: Option<&'a Executions<'a>>,
+    baseline: Option<&'a Executions<'a>>,
 }
 
 impl Figures<'_> {
     /// One value an iteration or block, where the metric can be told so.
     fn values(&self, metric: Metric) -> Result<Option<Vec<f64>>, DistributionError> {
         let Some(own) = self.own.values(metric)? else { return Ok(None) };
-        let Some(floor) = self.floor else { return Ok(Some(own.numbers())) };
-        let Some(of_floor) = floor.values(metric)? else { return Ok(None) };
-        let over = |own: &Values, floor: &Values| {
-            let of_floor = |place, own: &f64| Some(own / floor.by_place.get(place)?);
-            own.by_place.iter().filter_map(|(place, own)| of_floor(place, own)).collect()
+        let Some(baseline) = self.baseline else { return Ok(Some(own.numbers())) };
+        let Some(of_baseline) = baseline.values(metric)? else { return Ok(None) };
+        let over = |own: &Values, baseline: &Values| {
+            let of_baseline = |place, own: &f64| Some(own / baseline.by_place.get(place)?);
+            own.by_place.iter().filter_map(|(place, own)| of_baseline(place, own)).collect()
         };
-        if own.iterations_each == of_floor.iterations_each {
-            return Ok(Some(over(&own, &of_floor)));
+        if own.iterations_each == of_baseline.iterations_each {
+            return Ok(Some(over(&own, &of_baseline)));
         }
-        let length = own.iterations_each.max(of_floor.iterations_each);
+        let length = own.iterations_each.max(of_baseline.iterations_each);
         let longer = |of: &Executions| Values::by_blocks_of(length, metric, &of.completed);
-        Ok(longer(self.own)?.zip(longer(floor)?).map(|(own, floor)| over(&own, &floor)))
+        Ok(longer(self.own)?.zip(longer(baseline)?).map(|(own, baseline)| over(&own, &baseline)))
     }
 
     /// The quantile of all iterations merged; over those that both completed, where it is divided by the baseline's. The far tail of a
@@ -273,14 +275,14 @@ impl Figures<'_> {
             let merged = merge(completed, latency)?;
             Ok::<_, DistributionError>(merged_figure(quantile.q(), &merged, completed.len(), tables))
         };
-        let Some(floor) = self.floor else { return of(&self.own.completed) };
-        let (own, floor) = (&self.own.completed, &floor.completed);
+        let Some(baseline) = self.baseline else { return of(&self.own.completed) };
+        let (own, baseline) = (&self.own.completed, &baseline.completed);
         let shared = |one: &Completed, with: &Completed| {
             let mut one = one.clone();
             one.retain(|at, _| with.contains_key(at));
             of(&one)
         };
-        Ok(shared(own, floor)?.zip(shared(floor, own)?).map(|(own, floor)| ratio(&own, &floor)))
+        Ok(shared(own, baseline)?.zip(shared(baseline, own)?).map(|(own, baseline)| ratio(&own, &baseline)))
     }
 }
 

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use tickbench_record::{CONTROL, Cell, DistributionError};
 
-use crate::compared_cell::Contender;
+use crate::compared_cell::ComparedCell;
 use crate::holm;
-use crate::pair_comparison::{Side, told};
+use crate::pair_comparison::{Side, compare_pair};
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;
 use crate::verdict::verdict;
@@ -42,7 +42,7 @@ pub struct Comparison {
 
 /// A server compared with its own second run: what differs between the two is the machine.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Floor {
+pub struct NoiseFloor {
     /// The scenario, in all of whose questions it holds.
     pub scenario: String,
     /// The question in which the control ran.
@@ -67,20 +67,20 @@ pub struct Floor {
 /// family of Holm's correction; all controls of the run are another, so that one run in twenty raises a false alarm and not one
 /// scenario in twenty.
 pub(crate) fn all(
-    contenders: &[Contender],
+    cells: &[ComparedCell],
     tables: &Tables,
-) -> Result<(Vec<Comparison>, Vec<Floor>), DistributionError> {
-    let (controls, contenders): (Vec<&Contender>, Vec<&Contender>) =
-        contenders.iter().filter(|one| one.cell.is_comparable()).partition(|one| one.cell.cell.is_control());
-    let floors = on_all_cores(&controls, |control| floors(control, &contenders, tables));
-    let mut floors: Vec<Floor> = floors.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-    let p = holm::corrected(&floors.iter().map(|floor| floor.p).collect::<Vec<_>>());
-    for (floor, p) in floors.iter_mut().zip(p) {
+) -> Result<(Vec<Comparison>, Vec<NoiseFloor>), DistributionError> {
+    let (controls, cells): (Vec<&ComparedCell>, Vec<&ComparedCell>) =
+        cells.iter().filter(|one| one.cell.is_comparable()).partition(|one| one.cell.cell.is_control());
+    let noise_floors = on_all_cores(&controls, |control| noise_floors(control, &cells, tables));
+    let mut noise_floors: Vec<NoiseFloor> = noise_floors.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+    let p = holm::corrected(&noise_floors.iter().map(|floor| floor.p).collect::<Vec<_>>());
+    for (floor, p) in noise_floors.iter_mut().zip(p) {
         floor.p = p;
         floor.verdict = verdict(&floor.ratio, p);
     }
-    let mut questions: Vec<Vec<&Contender>> = Vec::new();
-    for one in contenders {
+    let mut questions: Vec<Vec<&ComparedCell>> = Vec::new();
+    for one in cells {
         match questions.iter_mut().find(|asked| asked[0].cell.cell.asks_the_same_as(&one.cell.cell)) {
             Some(asked) => asked.push(one),
             None => questions.push(vec![one]),
@@ -96,29 +96,29 @@ pub(crate) fn all(
         }
     }
     for (scenario, family) in &mut families {
-        conclude(family, |metric| floor_of(&floors, scenario, metric));
+        conclude(family, |metric| noise_floor_of(&noise_floors, scenario, metric));
     }
-    Ok((families.into_iter().flat_map(|(_, family)| family).collect(), floors))
+    Ok((families.into_iter().flat_map(|(_, family)| family).collect(), noise_floors))
 }
 
 /// The comparisons of one question: each metric, each pair, the later server of a pair as its baseline.
-fn question(asked: &[&Contender], tables: &Tables) -> Result<Vec<Comparison>, DistributionError> {
+fn question(asked: &[&ComparedCell], tables: &Tables) -> Result<Vec<Comparison>, DistributionError> {
     let mut comparisons = Vec::new();
     let cells: Vec<&CellSummary> = asked.iter().map(|one| one.cell).collect();
     for metric in Metric::deciding(&cells) {
         let sides: Vec<Side> = asked.iter().map(|one| Side::whole(one, metric, tables)).collect();
         for (at, one) in sides.iter().enumerate() {
             for other in &sides[at + 1..] {
-                let Some(told) = told(metric, one, other, tables)? else { continue };
+                let Some(pair) = compare_pair(metric, one, other, tables)? else { continue };
                 comparisons.push(Comparison {
                     question: one.cell.question(),
                     metric,
                     server: one.cell.server.clone(),
                     baseline: other.cell.server.clone(),
-                    ratio: told.ratio,
-                    p: told.p,
-                    ratio_of_medians: told.ratio_of_medians,
-                    cliffs_delta: told.cliffs_delta,
+                    ratio: pair.ratio,
+                    p: pair.p,
+                    ratio_of_medians: pair.ratio_of_medians,
+                    cliffs_delta: pair.cliffs_delta,
                     floor: None,
                     below_floor: false,
                     verdict: Verdict::NoDifference,
@@ -130,36 +130,36 @@ fn question(asked: &[&Contender], tables: &Tables) -> Result<Vec<Comparison>, Di
 }
 
 /// A server against itself, on the metrics that decide its question and on the same tails as they were.
-fn floors(
-    control: &Contender,
-    contenders: &[&Contender],
+fn noise_floors(
+    control: &ComparedCell,
+    cells: &[&ComparedCell],
     tables: &Tables,
-) -> Result<Vec<Floor>, DistributionError> {
+) -> Result<Vec<NoiseFloor>, DistributionError> {
     let cell = &control.cell.cell;
     let twin = Cell { server: cell.server.trim_end_matches(CONTROL).into(), ..cell.clone() };
-    let Some(twin) = contenders.iter().find(|one| one.cell.cell == twin) else { return Ok(Vec::new()) };
+    let Some(twin) = cells.iter().find(|one| one.cell.cell == twin) else { return Ok(Vec::new()) };
     let deciding = Metric::deciding(&[twin.cell, control.cell]);
     let as_it_was = deciding.iter().filter_map(|metric| metric.uncleaned());
-    let mut floors = Vec::new();
+    let mut noise_floors = Vec::new();
     for metric in deciding.iter().copied().chain(as_it_was) {
         let sides = [twin, control].map(|one| Side::whole(one, metric, tables));
-        let Some(told) = told(metric, &sides[0], &sides[1], tables)? else { continue };
-        floors.push(Floor {
+        let Some(pair) = compare_pair(metric, &sides[0], &sides[1], tables)? else { continue };
+        noise_floors.push(NoiseFloor {
             scenario: cell.scenario.clone(),
             question: cell.question(),
             server: twin.cell.cell.server.clone(),
             metric,
-            ratio: told.ratio,
-            p: told.p,
-            floor: (told.ratio.low - 1.0).abs().max((told.ratio.high - 1.0).abs()),
+            ratio: pair.ratio,
+            p: pair.p,
+            floor: (pair.ratio.low - 1.0).abs().max((pair.ratio.high - 1.0).abs()),
             verdict: Verdict::NoDifference,
         });
     }
-    Ok(floors)
+    Ok(noise_floors)
 }
 
-fn floor_of(floors: &[Floor], scenario: &str, metric: Metric) -> Option<f64> {
-    let of = floors.iter().filter(|floor| floor.scenario == scenario && floor.metric == metric);
+fn noise_floor_of(noise_floors: &[NoiseFloor], scenario: &str, metric: Metric) -> Option<f64> {
+    let of = noise_floors.iter().filter(|floor| floor.scenario == scenario && floor.metric == metric);
     of.map(|floor| floor.floor).max_by(f64::total_cmp)
 }
 

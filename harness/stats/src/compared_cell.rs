@@ -8,7 +8,7 @@ use crate::values::Values;
 use crate::{CellSummary, Metric};
 
 /// A cell with all that comparing it needs.
-pub(crate) struct Contender<'a> {
+pub(crate) struct ComparedCell<'a> {
     pub(crate) executions: &'a Executions<'a>,
     pub(crate) cell: &'a CellSummary,
     /// The quantiles that single iterations do not tell, as the summary made them over all of the cell's iterations.

@@ -2,7 +2,7 @@
 
 use tickbench_record::{Cell, DistributionError};
 
-use crate::compared_cell::{Contender, Tail};
+use crate::compared_cell::{ComparedCell, Tail};
 use crate::figure::{Completed, Figure, merge, merged_figure, normal_p, ratio};
 use crate::metric::Source;
 use crate::pair::Paired;
@@ -44,8 +44,8 @@ impl Series {
 }
 
 impl<'a> Side<'a> {
-    /// All iterations of a contender.
-    pub(crate) fn whole(one: &Contender<'a>, metric: Metric, tables: &Tables) -> Side<'a> {
+    /// All iterations of a cell.
+    pub(crate) fn whole(one: &ComparedCell<'a>, metric: Metric, tables: &Tables) -> Side<'a> {
         let completed = one.executions.completed.clone();
         let (values, merged) = match one.tails.get(&metric) {
             Some(Tail::Merged(figure)) => (None, Some(figure)),
@@ -56,7 +56,7 @@ impl<'a> Side<'a> {
         Side { cell: &one.cell.cell, completed, series, merged }
     }
 
-    /// Told by longer blocks.
+    /// The same by longer blocks.
     fn by_blocks_of(
         &self,
         length: u32,
@@ -68,8 +68,8 @@ impl<'a> Side<'a> {
     }
 }
 
-/// What was told of a pair.
-pub(crate) struct Told {
+/// How a figure of one cell differs from that of another.
+pub(crate) struct PairComparison {
     pub(crate) ratio: Estimate,
     pub(crate) p: f64,
     pub(crate) ratio_of_medians: Option<Estimate>,
@@ -78,12 +78,12 @@ pub(crate) struct Told {
 
 /// The ratio of two cells' figures over the iterations that both have, and the p of their being equal. `None` where they
 /// share no iteration, or where either has too few samples.
-pub(crate) fn told(
+pub(crate) fn compare_pair(
     metric: Metric,
     one: &Side,
     other: &Side,
     tables: &Tables,
-) -> Result<Option<Told>, DistributionError> {
+) -> Result<Option<PairComparison>, DistributionError> {
     if let (Some(series), Some(of_other)) = (&one.series, &other.series) {
         let [length, of_others] = [series, of_other].map(|series| series.values.iterations_each);
         let paired = if length == of_others {
@@ -94,7 +94,7 @@ pub(crate) fn told(
             let [one, other] = longer;
             one?.zip(other?).and_then(|(one, other)| one.paired_with(&other, tables))
         };
-        return Ok(paired.map(|Paired { ratio, p, ratio_of_medians, cliffs_delta }| Told {
+        return Ok(paired.map(|Paired { ratio, p, ratio_of_medians, cliffs_delta }| PairComparison {
             ratio,
             p,
             ratio_of_medians: Some(ratio_of_medians),
@@ -108,8 +108,8 @@ pub(crate) fn told(
     let ratio_to = |one: &Figure, other: &Figure| {
         let ratio = ratio(one, other);
         let p = normal_p(ratio.value.ln(), &ratio.resampled);
-        let told = |ratio| Told { ratio, p, ratio_of_medians: None, cliffs_delta: None };
-        ratio.estimate(shared.len()).map(told)
+        let comparison = |ratio| PairComparison { ratio, p, ratio_of_medians: None, cliffs_delta: None };
+        ratio.estimate(shared.len()).map(comparison)
     };
     let are_whole = [one, other].iter().all(|side| side.completed.len() == shared.len());
     if let (true, Some(one), Some(other)) = (are_whole, one.merged, other.merged) {

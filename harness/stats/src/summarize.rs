@@ -7,7 +7,7 @@ use tickbench_record::{
     DistributionError, Disturbed, Measurement, Observation, ScenarioKind, Study, samples_needed,
 };
 
-use crate::compared_cell::{Contender, Tail};
+use crate::compared_cell::{ComparedCell, Tail};
 use crate::executions::{self, Executions};
 use crate::figure::{Completed, median_estimate, merge, merged_figure};
 use crate::merged::Merged;
@@ -17,7 +17,7 @@ use crate::resample::Tables;
 use crate::values::{Values, division};
 use crate::{
     CellSummary, Context, Estimate, Metric, Searches, Series, StolenShares, Summary, SummaryError,
-    ThrottledExecutions, compare, felt, knee, lanes, memory, primary, row_audit, row_checks, usage,
+    ThrottledExecutions, compare, interference, knee, lanes, memory, primary, row_audit, row_checks, usage,
     whole_iterations,
 };
 
@@ -42,19 +42,19 @@ impl Summary {
         }
         let drifts = row_checks::drifts(&executions, &primary::of_each(&cells));
         cells.iter_mut().zip(drifts).for_each(|(cell, drift)| cell.audits.extend(drift));
-        let contenders: Vec<Contender> = executions
+        let compared_cells: Vec<ComparedCell> = executions
             .iter()
             .zip(&cells)
             .zip(&tails)
-            .map(|((executions, cell), tails)| Contender { executions, cell, tails })
+            .map(|((executions, cell), tails)| ComparedCell { executions, cell, tails })
             .collect();
-        let (comparisons, floors) = compare::all(&contenders, &tables)
+        let (comparisons, noise_floors) = compare::all(&compared_cells, &tables)
             .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
         let memory = memory::slopes(&executions, &tables);
         let unreadable = |cause| SummaryError::Histogram { cell: study.name.clone(), cause };
-        let lanes = lanes::all(&contenders, context.baseline.as_deref(), &tables).map_err(unreadable)?;
-        let felt = felt::all(&contenders, &tables).map_err(unreadable)?;
-        let knees = knee::all(&contenders, &tables);
+        let lanes = lanes::all(&compared_cells, context.baseline.as_deref(), &tables).map_err(unreadable)?;
+        let interference = interference::all(&compared_cells, &tables).map_err(unreadable)?;
+        let knees = knee::all(&compared_cells, &tables);
         Ok(Summary {
             study: study.name.clone(),
             iterations: study.iterations,
@@ -63,10 +63,10 @@ impl Summary {
             in_progress: context.in_progress,
             cells,
             comparisons,
-            floors,
+            noise_floors,
             memory,
             lanes,
-            felt,
+            interference,
             knees,
             stolen: StolenShares::of(measurements),
             throttled: ThrottledExecutions::of(measurements),

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::{
-    CellSummary, Comparison, Felt, Floor, Knee, LaneStep, MemorySlope, StolenShares, ThrottledExecutions,
+    CellSummary, Comparison, Interference, Knee, LaneStep, MemorySlope, NoiseFloor, StolenShares,
+    ThrottledExecutions,
 };
 
 /// A whole run, summed up.
@@ -24,7 +25,8 @@ pub struct Summary {
     /// Comparisons of each pair of servers in each question, on the metrics that decide it. No control is among them.
     pub comparisons: Vec<Comparison>,
     /// Servers compared with themselves, and what that says of this machine.
-    pub floors: Vec<Floor>,
+    #[serde(rename = "floors")]
+    pub noise_floors: Vec<NoiseFloor>,
     /// Memory for each connection, in the order of the cells.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<MemorySlope>,
@@ -33,7 +35,8 @@ pub struct Summary {
     pub lanes: Vec<LaneStep>,
     /// Disturbed cells compared with themselves undisturbed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub felt: Vec<Felt>,
+    #[serde(rename = "felt")]
+    pub interference: Vec<Interference>,
     /// Where each curve of response against offered load takes off, in the order of the study.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub knees: Vec<Knee>,

@@ -106,7 +106,10 @@ fn circles(files: &[(&str, &str)]) -> Vec<Vec<String>> {
 
 #[test]
 fn circles_are_found_however_they_are_written() {
-    let root = ("lib.rs", "mod a;\nmod b;\n#[cfg(test)]\nmod c;\npub use a::A;\npub use b::{B, Other as Renamed};\n");
+    let root = (
+        "lib.rs",
+        "mod a;\nmod b;\n#[cfg(test)]\nmod c;\npub use a::A;\npub use b::{B, Other as Renamed};\n",
+    );
     let to_a = "use crate::a::A;\n";
     let ways_to_b = [
         "use crate::b::B;\n",
