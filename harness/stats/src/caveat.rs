@@ -13,7 +13,7 @@ pub const CLIENT_HEADROOM: f64 = 0.80;
 /// Why a rate at the limit is no verdict on its server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Doubt {
+pub enum Caveat {
     /// Each message was to be sent alone, and the server gathers them by itself: another product than those beside it.
     Coalesced,
     /// The client was near its ceiling, or busy where the server was not: the rate may be the client's.

@@ -93,7 +93,7 @@ pub use audit::{Audit, Check, FailedCount, Ruling};
 pub use between::Between;
 pub use blame::Blame;
 pub use capacity::Searches;
-pub use caveat::{CLIENT_BUSY, CLIENT_HEADROOM, Doubt, SERVER_BUSY};
+pub use caveat::{CLIENT_BUSY, CLIENT_HEADROOM, Caveat, SERVER_BUSY};
 pub use cell_summary::{CellSummary, Series};
 pub use changes::{Change, Changes, Side, Unsound};
 pub use compare::{Comparison, NoiseFloor};

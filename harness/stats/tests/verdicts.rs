@@ -9,7 +9,7 @@ use tickbench_record::{
     Band, Ceiling, Cell, Client, ClientCeiling, ClockCheck, Distribution, Encoding, Hiccups, Measurement,
     Observation, Stages, Study, Wait,
 };
-use tickbench_stats::{Check, Context, Doubt, Metric, Ruling, Summary, Verdict};
+use tickbench_stats::{Caveat, Check, Context, Metric, Ruling, Summary, Verdict};
 
 fn with_control(mut study: Study) -> Study {
     study.control = study.servers.first().cloned();
@@ -183,16 +183,16 @@ fn a_client_near_its_ceiling_is_what_limits_a_flood() {
     let summed = |ceiling| {
         let context = Context { ceilings: vec![ceiling], ..Context::default() };
         let summary = Summary::of(&study, &lines, &context).unwrap();
-        (summary.cells[0].ceiling_share, summary.cells[0].doubt())
+        (summary.cells[0].ceiling_share, summary.cells[0].caveat())
     };
     // The server was busy, and yet the rate is nine tenths of what a throttled client takes in.
-    let (share, doubt) = summed(ceiling(Encoding::Binary, 1e6, 1e9));
+    let (share, caveat) = summed(ceiling(Encoding::Binary, 1e6, 1e9));
     assert!((share.unwrap() - 0.9).abs() < 1e-12);
-    assert_eq!(doubt, Some(Doubt::ClientBound));
+    assert_eq!(caveat, Some(Caveat::ClientBound));
     assert_eq!(summed(ceiling(Encoding::Binary, 9e6, 1e9)).1, None, "a tenth of its ceiling");
     assert_eq!(
         summed(ceiling(Encoding::Binary, 9e6, 50e6)).1,
-        Some(Doubt::ClientBound),
+        Some(Caveat::ClientBound),
         "its ceiling in bytes"
     );
     assert_eq!(summed(ceiling(Encoding::Json, 1e6, 1e9)), (None, None), "another encoding's");
