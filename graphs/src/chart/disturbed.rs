@@ -27,7 +27,7 @@ pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
             caption: format!(
                 "How many times its own undisturbed delivery{} each server's is while something goes on beside it, in the same iterations, \
                  with 95 % intervals. 1 is nothing felt; lower is better.",
-                if metrics.iter().any(|metric| metric.uncleaned().is_some()) {
+                if metrics.iter().any(|metric| metric.raw().is_some()) {
                     ", less the machine's hiccups,"
                 } else {
                     ""

@@ -28,7 +28,7 @@ pub enum Check {
     /// The stages of each band add up to the response, and the kernel had each message between its sending and its reading, give or
     /// take what the clocks may be apart. Figure: bands and timestamps that were not so.
     Stages,
-    /// The deciding figure has no trend over the iterations. Figure: how far it drifts over the whole run, as a share of its
+    /// The primary figure has no trend over the iterations. Figure: how far it drifts over the whole run, as a share of its
     /// median. Cells take turns, so a drift hits those that are compared alike.
     Stationarity,
 }

@@ -78,7 +78,7 @@ impl CellSummary {
         self.audits.iter().find(|audit| audit.ruling == ruling)
     }
 
-    /// How far the deciding figure drifted over the run, as a share of its median, where it surely did.
+    /// How far the primary figure drifted over the run, as a share of its median, where it surely did.
     pub fn drift(&self) -> Option<f64> {
         self.ruled(Ruling::Noted).map(|audit| audit.figure)
     }

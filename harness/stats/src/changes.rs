@@ -41,7 +41,7 @@ pub struct Change {
     pub plain: Between,
     /// The same after each iteration's figure was divided by the baseline's of that iteration: less what drifted for all.
     pub normalised: Option<Between>,
-    /// The p of [`Change::deciding`], corrected by Holm over all changes.
+    /// The p of [`Change::primary`], corrected by Holm over all changes.
     pub p: f64,
     /// What follows: `Higher` where the later run's figure is.
     pub verdict: Verdict,
@@ -51,7 +51,7 @@ pub struct Change {
 
 impl Change {
     /// The comparison that the verdict rests on: the normalised one where there is one.
-    pub fn deciding(&self) -> &Between {
+    pub fn primary(&self) -> &Between {
         self.normalised.as_ref().unwrap_or(&self.plain)
     }
 }
@@ -166,7 +166,7 @@ struct Asked<'a> {
 /// The metrics that decide a cell's question, and those asked for besides, each once.
 fn metrics(then: &Executions, now: &Executions, also: impl Fn(&Cell) -> Vec<Metric>) -> Vec<Metric> {
     let has = |metric| [then, now].iter().all(|one| !values(metric, &one.completed).is_empty());
-    let mut metrics = Metric::deciding_where(now.cell.kind, has).to_vec();
+    let mut metrics = Metric::primary_where(now.cell.kind, has).to_vec();
     for metric in also(&now.cell) {
         if !metrics.contains(&metric) {
             metrics.push(metric);
@@ -313,10 +313,10 @@ impl Pair<'_> {
 
 /// Corrects the p values, and draws the verdicts.
 fn conclude(family: &mut [Change]) {
-    let p: Vec<f64> = family.iter().map(|change| change.deciding().p).collect();
+    let p: Vec<f64> = family.iter().map(|change| change.primary().p).collect();
     for (change, p) in family.iter_mut().zip(holm::corrected(&p)) {
         change.p = p;
-        change.verdict = match change.deciding().ratio {
+        change.verdict = match change.primary().ratio {
             _ if p >= FAMILY_ERROR => Verdict::NoDifference,
             Estimate { high, .. } if high < 1.0 => Verdict::Lower,
             Estimate { low, .. } if low > 1.0 => Verdict::Higher,

@@ -105,7 +105,7 @@ pub(crate) fn all(
 fn question(asked: &[&ComparedCell], tables: &Tables) -> Result<Vec<Comparison>, DistributionError> {
     let mut comparisons = Vec::new();
     let cells: Vec<&CellSummary> = asked.iter().map(|one| one.cell).collect();
-    for metric in Metric::deciding(&cells) {
+    for metric in Metric::primary(&cells) {
         let sides: Vec<Side> = asked.iter().map(|one| Side::whole(one, metric, tables)).collect();
         for (at, one) in sides.iter().enumerate() {
             for other in &sides[at + 1..] {
@@ -129,7 +129,7 @@ fn question(asked: &[&ComparedCell], tables: &Tables) -> Result<Vec<Comparison>,
     Ok(comparisons)
 }
 
-/// A server against itself, on the metrics that decide its question and on the same tails as they were.
+/// A server against itself, on the metrics that decide its question and on the raw ones of the same tails.
 fn noise_floors(
     control: &ComparedCell,
     cells: &[&ComparedCell],
@@ -138,10 +138,10 @@ fn noise_floors(
     let cell = &control.cell.cell;
     let twin = Cell { server: cell.server.trim_end_matches(CONTROL).into(), ..cell.clone() };
     let Some(twin) = cells.iter().find(|one| one.cell.cell == twin) else { return Ok(Vec::new()) };
-    let deciding = Metric::deciding(&[twin.cell, control.cell]);
-    let as_it_was = deciding.iter().filter_map(|metric| metric.uncleaned());
+    let primary = Metric::primary(&[twin.cell, control.cell]);
+    let raw = primary.iter().filter_map(|metric| metric.raw());
     let mut noise_floors = Vec::new();
-    for metric in deciding.iter().copied().chain(as_it_was) {
+    for metric in primary.iter().copied().chain(raw) {
         let sides = [twin, control].map(|one| Side::whole(one, metric, tables));
         let Some(pair) = compare_pair(metric, &sides[0], &sides[1], tables)? else { continue };
         noise_floors.push(NoiseFloor {

@@ -34,7 +34,7 @@ pub(crate) fn all(cells: &[ComparedCell], tables: &Tables) -> Result<Vec<Interfe
         let Some(twin) = cells.iter().filter(comparable).find(|other| other.cell.cell == calm) else {
             continue;
         };
-        for metric in Metric::deciding(&[one.cell, twin.cell]) {
+        for metric in Metric::primary(&[one.cell, twin.cell]) {
             let sides = [one, twin].map(|side| Side::whole(side, metric, tables));
             let Some(pair) = compare_pair(metric, &sides[0], &sides[1], tables)? else { continue };
             interference.push(Interference {

@@ -101,7 +101,7 @@ fn steps(
     let all: Vec<&ComparedCell> = pair.iter().copied().chain(baselines.into_iter().flatten()).collect();
     let cells: Vec<&CellSummary> = all.iter().map(|one| one.cell).collect();
     let mut steps = Vec::new();
-    for metric in Metric::deciding(&cells) {
+    for metric in Metric::primary(&cells) {
         let Some(figures) = figures(&all, metric, tables)? else { continue };
         let (figures, iterations) = figures;
         let estimate = |figure: &Figure| figure.estimate(iterations);

@@ -218,7 +218,7 @@ metrics! {
     StartAfterUpgradeNs = Source::Value(|seen| Some(seen.accounts?.start_after_upgrade_ns? as f64)),
 }
 
-/// Tails as they were, with the same less the machine's hiccups.
+/// Raw tails, each with the same less the machine's hiccups.
 const CLEANED: [(Metric, Metric); 15] = [
     (Metric::LagP50, Metric::LagCleanedP50),
     (Metric::LagP90, Metric::LagCleanedP90),
@@ -238,13 +238,13 @@ const CLEANED: [(Metric, Metric); 15] = [
 ];
 
 impl Metric {
-    /// The same figure less the machine's hiccups, of a tail as it was; `None` of any other.
+    /// The same tail less the machine's hiccups, of a raw one; `None` of any other metric.
     pub fn cleaned(self) -> Option<Metric> {
         CLEANED.iter().find(|(raw, _)| *raw == self).map(|(_, cleaned)| *cleaned)
     }
 
-    /// The same tail as it was, of one less the machine's hiccups; `None` of any other.
-    pub fn uncleaned(self) -> Option<Metric> {
+    /// The raw tail, of one less the machine's hiccups; `None` of any other metric.
+    pub fn raw(self) -> Option<Metric> {
         CLEANED.iter().find(|(_, cleaned)| *cleaned == self).map(|(raw, _)| *raw)
     }
 

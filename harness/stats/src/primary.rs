@@ -6,10 +6,10 @@ use crate::{CellSummary, Metric};
 
 impl Metric {
     /// The metrics on which the servers of one question are compared: those less the machine's hiccups where every cell with
-    /// figures has them, and as it was where one has not.
+    /// figures has them, and the raw ones where one has not.
     ///
-    /// p99.9 as it was decides nothing: one bad iteration is its whole tail, and belongs to the machine.
-    pub fn deciding(question: &[&CellSummary]) -> Vec<Metric> {
+    /// Raw p99.9 decides nothing: one bad iteration is its whole tail, and belongs to the machine.
+    pub fn primary(question: &[&CellSummary]) -> Vec<Metric> {
         let Some(first) = question.first() else { return Vec::new() };
         let mut with_figures = question.iter().filter(|cell| cell.completed > 0);
         if first.cell.kind == ScenarioKind::Connect && !with_figures.all(|cell| cell.server_was_busy()) {
@@ -19,11 +19,11 @@ impl Metric {
         let mut with_figures = question.iter().filter(|cell| cell.completed > 0).peekable();
         let any = with_figures.peek().is_some();
         let has = |metric| any && with_figures.all(|cell| cell.estimates.contains_key(&metric));
-        Metric::deciding_where(first.cell.kind, has).into()
+        Metric::primary_where(first.cell.kind, has).into()
     }
 
     /// The metrics that decide a question of this kind, where `has` tells whether all that is compared has a metric.
-    pub fn deciding_where(kind: ScenarioKind, has: impl FnOnce(Metric) -> bool) -> &'static [Metric] {
+    pub fn primary_where(kind: ScenarioKind, has: impl FnOnce(Metric) -> bool) -> &'static [Metric] {
         let (cleaned, raw): (&[Metric], &[Metric]) = match kind {
             ScenarioKind::Latency | ScenarioKind::Scaling | ScenarioKind::Relay => (
                 &[Metric::DeliveryCleanedP50, Metric::DeliveryCleanedP99, Metric::DeliveryCleanedP999],
@@ -51,5 +51,5 @@ pub(crate) fn of_each(cells: &[CellSummary]) -> Vec<Option<Metric>> {
     let asked = |one: &CellSummary| -> Vec<&CellSummary> {
         cells.iter().filter(|other| other.cell.asks_the_same_as(&one.cell)).collect()
     };
-    cells.iter().map(|cell| Metric::deciding(&asked(cell)).first().copied()).collect()
+    cells.iter().map(|cell| Metric::primary(&asked(cell)).first().copied()).collect()
 }

@@ -70,12 +70,12 @@ fn stages(completed: &Completed) -> Option<Audit> {
     Some(Audit::of_row(Check::Stages, figure as f64, figure == 0))
 }
 
-/// Whether each cell's deciding figure drifts, with Holm's correction over the cells of the run; nothing where the figure cannot
-/// be told iteration by iteration. `deciding` is the figure of each cell.
-pub(crate) fn drifts(executions: &[Executions], deciding: &[Option<Metric>]) -> Vec<Option<Audit>> {
+/// Whether each cell's primary figure drifts, with Holm's correction over the cells of the run; nothing where the figure cannot
+/// be told iteration by iteration. `primary` is the figure of each cell.
+pub(crate) fn drifts(executions: &[Executions], primary: &[Option<Metric>]) -> Vec<Option<Audit>> {
     let trends: Vec<Option<(f64, f64)>> = executions
         .iter()
-        .zip(deciding)
+        .zip(primary)
         .map(|(one, metric)| trend_over(&Values::by_iteration((*metric)?, &one.completed)?))
         .collect();
     let p: Vec<f64> = trends.iter().flatten().map(|(_, p)| *p).collect();

@@ -120,13 +120,13 @@ fn summarize(
         (Some(messages), Some(bytes)) => context.ceiling_share(cell, messages, bytes),
         _ => None,
     };
-    let mut curves = |as_it_was, cleaned| {
+    let mut curves = |raw, cleaned| {
         if flood {
             return Ok::<_, DistributionError>((Vec::new(), Vec::new()));
         }
-        let all = histograms.of(as_it_was)?.curve();
+        let all = histograms.of(raw)?.curve();
         let kept = histograms.of(cleaned)?;
-        let kept = if kept.count() > 0 { kept } else { histograms.of(as_it_was)? };
+        let kept = if kept.count() > 0 { kept } else { histograms.of(raw)? };
         Ok((all, kept.typical_curve()))
     };
     let (merged_quantiles, typical_quantiles) = curves(main, cleaned)?;

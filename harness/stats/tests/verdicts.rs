@@ -151,7 +151,7 @@ fn a_control_has_no_place_and_a_false_alarm_is_seen() {
 }
 
 #[test]
-fn servers_are_compared_as_it_was_where_one_has_no_cleaned_tail() {
+fn servers_are_compared_on_raw_tails_where_one_has_no_cleaned_tail() {
     let study = study(&["a", "b"], &scenario("paced", "latency", LATENCY));
     let summary = summed(&study, |place, cell, at| {
         let seen = weathered(at, place as u64, 1.0);

@@ -49,7 +49,7 @@ pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<ExitSta
 /// Why no row could be compared with its control: what stands against the first one that does not.
 fn why_nothing(cells: &[CellSummary]) -> String {
     let why = |cell: &CellSummary| {
-        let what = match Metric::deciding(&[cell]).into_iter().find_map(|metric| cell.absence(metric)) {
+        let what = match Metric::primary(&[cell]).into_iter().find_map(|metric| cell.absence(metric)) {
             Some(Absence::NothingCompleted) => match cell.failures.first() {
                 Some(failure) => format!("completed no iteration ({})", failure.reason),
                 None => "completed no iteration".into(),

@@ -112,8 +112,8 @@ fn pinged(table: &mut Table, cell: &CellSummary) -> String {
 /// The metrics that any server has a ratio of.
 fn ratios_shown(run: &Run, question: &Question) -> Vec<Metric> {
     let has = |metric: &Metric| question.iter().any(|cell| interference(run, cell, *metric).is_some());
-    let deciding: Vec<Metric> = Metric::deciding(question).into_iter().filter(has).collect();
-    if deciding.is_empty() { vec![Metric::DeliveryP50, Metric::DeliveryP99] } else { deciding }
+    let primary: Vec<Metric> = Metric::primary(question).into_iter().filter(has).collect();
+    if primary.is_empty() { vec![Metric::DeliveryP50, Metric::DeliveryP99] } else { primary }
 }
 
 fn interference<'r>(run: &Run<'r>, cell: &CellSummary, metric: Metric) -> Option<&'r Interference> {

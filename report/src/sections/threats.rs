@@ -51,7 +51,7 @@ fn wide_intervals(run: &Run) -> Option<String> {
     };
     let mut wide: Vec<(f64, String)> = Vec::new();
     for question in run.summary.questions() {
-        for metric in Metric::deciding(&question) {
+        for metric in Metric::primary(&question) {
             for cell in &question {
                 if let Some(reach) = cell.figure(metric).map(reach).filter(|&reach| reach > WIDE) {
                     wide.push((reach, format!("{} of {}", metric_words(metric).0, named(run, cell))));
