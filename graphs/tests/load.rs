@@ -6,7 +6,7 @@ use roxmltree::Document;
 use support::{SERVERS, limits};
 use tickbench_graphs::{Chart, Options, Section, charts};
 use tickbench_record::ScenarioKind;
-use tickbench_stats::{Doubt, Metric, Searches, Summary};
+use tickbench_stats::{Caveat, Metric, Searches, Summary};
 
 fn drawn(summary: &Summary) -> Vec<Chart> {
     charts(summary, Options { baseline: Some("floor") }).expect("charts are drawn into memory")
@@ -45,7 +45,7 @@ fn a_capacity_that_is_no_verdict_is_pale_and_says_so() {
     assert!(!chart.svg.contains('*'));
     let cell = summary.cells.iter_mut().find(|cell| cell.cell.kind == ScenarioKind::Capacity).unwrap();
     assert!(cell.estimates.contains_key(&Metric::CapacityPerS));
-    cell.searches = Some(Searches { lower_bound: Some(Doubt::ClientBound), ..Searches::default() });
+    cell.searches = Some(Searches { lower_bound: Some(Caveat::ClientBound), ..Searches::default() });
     let chart = named(&drawn(&summary), "capacity-capacity").clone();
     assert!(chart.svg.contains("* at least this much"), "{}", chart.svg);
 }

@@ -20,7 +20,7 @@ fn races<'a>(run: &Run<'a>) -> Vec<Race<'a>> {
     let kinds = ScenarioKind::ALL.iter().filter(|kind| **kind != ScenarioKind::Load);
     let asked = kinds.flat_map(|&kind| {
         run.questions(kind).into_iter().flat_map(|question| {
-            Metric::deciding(&question).into_iter().map(move |metric| (question.clone(), metric))
+            Metric::primary(&question).into_iter().map(move |metric| (question.clone(), metric))
         })
     });
     asked

@@ -124,10 +124,7 @@ pub fn render_with(
         below_floor: sections::noise::below_floor(&run),
         audits: sections::audits::section(&run),
         quiet: sections::quiet::section(environment),
-        cleaned: summary
-            .cells
-            .iter()
-            .any(|cell| cell.estimates.keys().any(|metric| metric.uncleaned().is_some())),
+        cleaned: summary.cells.iter().any(|cell| cell.estimates.keys().any(|metric| metric.raw().is_some())),
         answers: answer::sentences(&run),
         ranking: answer::ranking(&run),
         comparisons,

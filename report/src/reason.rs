@@ -55,7 +55,7 @@ pub(crate) fn no_place(cell: &CellSummary, metric: Metric) -> Option<String> {
         } else if cell.ruled(Ruling::ClientBound).is_some() {
             "no verdict: the client did not keep its own schedule (see Audits)".into()
         } else {
-            cell.doubt()?;
+            cell.caveat()?;
             format!(
                 "no verdict: the rate is another's than this server's, or of another class (see {})",
                 section_of(cell)

@@ -4,7 +4,7 @@ mod support;
 
 use support::{about, cell, environment, study};
 use tickbench_report::render;
-use tickbench_stats::{CellSummary, Doubt, Knee, Metric, Searches, Summary};
+use tickbench_stats::{Caveat, CellSummary, Knee, Metric, Searches, Summary};
 
 const SCENARIOS: &str = r#"
     [[scenario]]
@@ -115,7 +115,7 @@ fn a_capacity_is_shown_with_its_target_and_what_ended_the_searches() {
 fn a_lower_bound_is_marked_and_has_no_place() {
     let mut summary = summary();
     for cell in &mut summary.cells {
-        cell.searches.iter_mut().for_each(|searches| searches.lower_bound = Some(Doubt::ClientBound));
+        cell.searches.iter_mut().for_each(|searches| searches.lower_bound = Some(Caveat::ClientBound));
     }
     let report = report(&summary);
     let row = line(&report, "### capacity", "| swift");

@@ -9,7 +9,7 @@ use tickbench_record::{
 };
 use tickbench_report::{Figure, Section, render};
 use tickbench_stats::{
-    Audit, Blame, CellSummary, Check, FailedCount, FailedExecution, Failure, Floor, Metric, Ruling,
+    Audit, Blame, CellSummary, Check, FailedCount, FailedExecution, Failure, Metric, NoiseFloor, Ruling,
     StolenShares, Summary, ThrottledExecutions, Verdict,
 };
 
@@ -137,7 +137,7 @@ fn a_run_that_proves_its_figures() {
     summary.comparisons = support::comparisons(&summary);
     let below = summary.comparisons.iter_mut().find(|one| one.metric == Metric::DeliveryCleanedP50).unwrap();
     (below.floor, below.below_floor, below.verdict) = (Some(0.12), true, Verdict::NoDifference);
-    let floor = |metric, ratio, verdict| Floor {
+    let floor = |metric, ratio, verdict| NoiseFloor {
         scenario: "latency".into(),
         question: "latency json each ×1".into(),
         server: "swift".into(),
@@ -147,7 +147,7 @@ fn a_run_that_proves_its_figures() {
         floor: 0.12,
         verdict,
     };
-    summary.floors = vec![
+    summary.noise_floors = vec![
         floor(Metric::DeliveryCleanedP50, 1.001, Verdict::NoDifference),
         floor(Metric::DeliveryCleanedP99, 1.08, Verdict::Higher),
         floor(Metric::DeliveryP50, 1.002, Verdict::NoDifference),

@@ -1,7 +1,7 @@
 //! The highest rate that keeps a target.
 
 use tickbench_record::ScenarioKind;
-use tickbench_stats::{CellSummary, Doubt, Estimate, Metric};
+use tickbench_stats::{Caveat, CellSummary, Estimate, Metric};
 
 use crate::card::{Card, missing};
 use crate::chart::bars::{bar, table};
@@ -40,7 +40,7 @@ pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
 
 fn capacity(cell: &CellSummary) -> Figure {
     match bar(cell, Metric::CapacityPerS) {
-        Figure::Bar(rate) if cell.doubt().is_some() => Figure::DoubtedBar(rate),
+        Figure::Bar(rate) if cell.caveat().is_some() => Figure::CaveatBar(rate),
         figure => figure,
     }
 }
@@ -59,10 +59,11 @@ fn efficiency(cell: &CellSummary) -> Figure {
 
 fn footnote(scene: &Scene) -> Option<String> {
     let has_capacity = |cell: &CellSummary| estimate(cell, Metric::CapacityPerS).is_some();
-    let doubts = |doubt: fn(Doubt) -> bool| scene.cells.iter().any(|cell| cell.doubt().is_some_and(doubt));
-    let coalesces = doubts(|doubt| doubt == Doubt::Coalesced)
+    let caveats =
+        |caveat: fn(Caveat) -> bool| scene.cells.iter().any(|cell| cell.caveat().is_some_and(caveat));
+    let coalesces = caveats(|caveat| caveat == Caveat::Coalesced)
         .then(|| "* gathers messages where each is to be sent alone: another class.".to_owned());
-    let at_least = doubts(|doubt| doubt != Doubt::Coalesced)
+    let at_least = caveats(|caveat| caveat != Caveat::Coalesced)
         .then(|| "* at least this much: the client, or the highest rate tried, was the limit.".to_owned());
     let notes: Vec<String> =
         coalesces.into_iter().chain(at_least).chain(missing(&scene.cells, has_capacity)).collect();

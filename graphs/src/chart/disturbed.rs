@@ -1,7 +1,7 @@
 //! What the measured subscribers feel of those beside them: ratios to the same server undisturbed.
 
 use tickbench_record::{Disturbance, ScenarioKind};
-use tickbench_stats::{CellSummary, Felt, Metric};
+use tickbench_stats::{CellSummary, Interference, Metric};
 
 use crate::card::{Card, missing};
 use crate::layout::rows::{self, Column, Figure, Group, Row, Table};
@@ -14,7 +14,8 @@ pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
     let mut charts = Vec::new();
     for mut scene in run.scenes(ScenarioKind::Relay) {
         scene.cells.retain(|cell| cell.cell.beside != Disturbance::Nothing);
-        let metrics = distinct(scene.cells.iter().flat_map(|cell| felt(run, cell)).map(|felt| felt.metric));
+        let metrics =
+            distinct(scene.cells.iter().flat_map(|cell| interference(run, cell)).map(|one| one.metric));
         if metrics.is_empty() {
             continue;
         }
@@ -26,7 +27,7 @@ pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
             caption: format!(
                 "How many times its own undisturbed delivery{} each server's is while something goes on beside it, in the same iterations, \
                  with 95 % intervals. 1 is nothing felt; lower is better.",
-                if metrics.iter().any(|metric| metric.uncleaned().is_some()) {
+                if metrics.iter().any(|metric| metric.raw().is_some()) {
                     ", less the machine's hiccups,"
                 } else {
                     ""
@@ -34,7 +35,7 @@ pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
             ),
             section: Section::Disturbed,
             legend: Vec::new(),
-            missing: missing(&scene.cells, |cell| felt(run, cell).next().is_some()),
+            missing: missing(&scene.cells, |cell| interference(run, cell).next().is_some()),
         };
         let table = table(run, &scene, &metrics);
         charts.push(card.draw(|canvas, top| rows::draw(canvas, top, &table))?);
@@ -42,20 +43,20 @@ pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
     Ok(charts)
 }
 
-fn felt<'r>(run: &Run<'r>, cell: &'r CellSummary) -> impl Iterator<Item = &'r Felt> {
-    let is_finite = |felt: &&Felt| {
-        [felt.ratio.estimate, felt.ratio.low, felt.ratio.high].iter().all(|figure| figure.is_finite())
+fn interference<'r>(run: &Run<'r>, cell: &'r CellSummary) -> impl Iterator<Item = &'r Interference> {
+    let is_finite = |one: &&Interference| {
+        [one.ratio.estimate, one.ratio.low, one.ratio.high].iter().all(|figure| figure.is_finite())
     };
-    run.summary.felt.iter().filter(move |felt| felt.cell == cell.cell).filter(is_finite)
+    run.summary.interference.iter().filter(move |one| one.cell == cell.cell).filter(is_finite)
 }
 
 fn table(run: &Run, scene: &Scene, metrics: &[Metric]) -> Table {
     let facets = scene.facets();
     let row = |cell: &CellSummary| {
         let ratio = |metric: &Metric| {
-            felt(run, cell)
-                .find(|felt| felt.metric == *metric)
-                .map_or(Figure::Absent, |felt| Figure::Bar(felt.ratio))
+            interference(run, cell)
+                .find(|one| one.metric == *metric)
+                .map_or(Figure::Absent, |one| Figure::Bar(one.ratio))
         };
         Row {
             server: cell.cell.server.clone(),

@@ -20,7 +20,7 @@ struct Kind {
     title: &'static str,
     y_name: &'static str,
     meaning: &'static str,
-    as_it_was: fn(&CellSummary) -> &[(f64, u64)],
+    raw: fn(&CellSummary) -> &[(f64, u64)],
     typical: fn(&CellSummary) -> &[(f64, u64)],
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn delivery(run: &Run) -> Result<Vec<Chart>, GraphError> {
         title: "Delivery latency by percentile",
         y_name: "Delivery (sent to received)",
         meaning: "Time from directly before the server's send call to the client's receipt",
-        as_it_was: |cell| &cell.series.merged_quantiles,
+        raw: |cell| &cell.series.merged_quantiles,
         typical: |cell| &cell.series.typical_quantiles,
     };
     kind.charts(run)
@@ -48,7 +48,7 @@ pub(crate) fn lag(run: &Run) -> Result<Vec<Chart>, GraphError> {
         title: "Lag behind the schedule by percentile",
         y_name: "Lag (due to sent)",
         meaning: "How long after a tick was due the server sent it",
-        as_it_was: |cell| &cell.series.merged_lag_quantiles,
+        raw: |cell| &cell.series.merged_lag_quantiles,
         typical: |cell| &cell.series.typical_lag_quantiles,
     };
     kind.charts(run)
@@ -63,7 +63,7 @@ pub(crate) fn round_trip(run: &Run) -> Result<Vec<Chart>, GraphError> {
         title: "Round trip by percentile",
         y_name: "Round trip",
         meaning: "Time from the client's send to the receipt of its echo, the next message only then",
-        as_it_was: |cell| &cell.series.merged_quantiles,
+        raw: |cell| &cell.series.merged_quantiles,
         typical: |cell| &cell.series.typical_quantiles,
     };
     kind.charts(run)
@@ -78,14 +78,14 @@ impl Kind {
     }
 
     fn has(&self, cell: &CellSummary) -> bool {
-        points((self.as_it_was)(cell)).next().is_some()
+        points((self.raw)(cell)).next().is_some()
     }
 
     /// The typical iteration's curve, and that of all samples.
     fn curves(&self, run: &Run, cell: &CellSummary) -> Vec<Curve> {
         let look = run.look(&cell.cell.server);
         let curve = |quantiles, thin| Curve { look, thin, points: points(quantiles).collect() };
-        vec![curve((self.typical)(cell), false), curve((self.as_it_was)(cell), true)]
+        vec![curve((self.typical)(cell), false), curve((self.raw)(cell), true)]
     }
 
     fn chart(&self, run: &Run, scene: &Scene) -> Result<Chart, GraphError> {

@@ -38,10 +38,10 @@ pub(crate) fn charts(run: &Run) -> Result<Vec<Chart>, GraphError> {
 
 fn footnote(scene: &Scene) -> Option<String> {
     let has_rate = |cell: &CellSummary| estimate(cell, Metric::MessagesPerS).is_some();
-    let doubted = scene.cells.iter().any(|cell| has_rate(cell) && cell.doubt().is_some());
+    let has_caveats = scene.cells.iter().any(|cell| has_rate(cell) && cell.caveat().is_some());
     let note = "* no verdict: the server did not use up its core, or gathers messages where each is to be sent alone.".to_owned();
     let notes: Vec<String> =
-        doubted.then_some(note).into_iter().chain(missing(&scene.cells, has_rate)).collect();
+        has_caveats.then_some(note).into_iter().chain(missing(&scene.cells, has_rate)).collect();
     (!notes.is_empty()).then(|| notes.join(" "))
 }
 
@@ -65,8 +65,8 @@ pub(crate) fn by_flush(run: &Run, scene: &Scene, metric: Metric, unit: Unit, nam
                     let asked =
                         cells.iter().find(|cell| cell.cell.server == *server && cell.cell.flush == *class);
                     asked.map_or(Figure::NotAsked, |cell| match bar(cell, metric) {
-                        Figure::Bar(rate) if metric == Metric::MessagesPerS && cell.doubt().is_some() => {
-                            Figure::DoubtedBar(rate)
+                        Figure::Bar(rate) if metric == Metric::MessagesPerS && cell.caveat().is_some() => {
+                            Figure::CaveatBar(rate)
                         }
                         figure => figure,
                     })

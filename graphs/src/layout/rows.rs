@@ -42,7 +42,7 @@ pub(crate) enum Figure {
     /// A bar from zero, with its interval.
     Bar(Estimate),
     /// A bar that is no verdict on its server: pale, with an asterisk.
-    DoubtedBar(Estimate),
+    CaveatBar(Estimate),
     /// A bar with its interval, divided in proportion to some parts, in shades of one colour.
     Stack(Vec<f64>, Estimate),
     /// A box over iterations.
@@ -155,7 +155,7 @@ impl Group {
 impl Figure {
     fn values(&self) -> Vec<f64> {
         match self {
-            Figure::Bar(bar) | Figure::DoubtedBar(bar) => vec![bar.estimate, bar.low, bar.high],
+            Figure::Bar(bar) | Figure::CaveatBar(bar) => vec![bar.estimate, bar.low, bar.high],
             Figure::Stack(_, whole) => vec![whole.estimate, whole.low, whole.high],
             Figure::Box(spread) => vec![spread.lowest, spread.highest],
             Figure::Pair(one, other) => vec![one.low, one.high, other.low, other.high],
@@ -166,7 +166,7 @@ impl Figure {
     fn label(&self, unit: Unit) -> String {
         match self {
             Figure::Bar(bar) | Figure::Stack(_, bar) => unit.value(bar.estimate),
-            Figure::DoubtedBar(bar) => format!("{} *", unit.value(bar.estimate)),
+            Figure::CaveatBar(bar) => format!("{} *", unit.value(bar.estimate)),
             Figure::Pair(one, other) if one.estimate > 0.0 => {
                 format!("×{:.2}", other.estimate / one.estimate)
             }
@@ -191,7 +191,7 @@ impl Lane {
         let figures = table.figures(column);
         let stands_on_zero = figures
             .clone()
-            .any(|figure| matches!(figure, Figure::Bar(_) | Figure::DoubtedBar(_) | Figure::Stack(..)));
+            .any(|figure| matches!(figure, Figure::Bar(_) | Figure::CaveatBar(_) | Figure::Stack(..)));
         let room =
             figures.clone().map(|figure| text_width(&figure.label(unit), TEXT_SIZE)).fold(0.0, f64::max)
                 + LABEL_GAP
@@ -216,7 +216,7 @@ impl Lane {
     fn figure(&self, canvas: &Canvas, row: &Row, figure: &Figure, y: f64) -> Drawn {
         let label = figure.label(self.unit);
         match figure {
-            Figure::Bar(bar) | Figure::DoubtedBar(bar) => {
+            Figure::Bar(bar) | Figure::CaveatBar(bar) => {
                 let end = self.place(bar.estimate);
                 let opacity = if matches!(figure, Figure::Bar(_)) { 0.85 } else { 0.35 };
                 canvas.rectangle((self.left, y - 7.5), (end, y + 7.5), row.look.color, opacity)?;

@@ -1,22 +1,6 @@
-//! What must hold of a row before its figures are believed.
+//! What must hold of a row before its figures are believed, and what follows where it does not.
 
 use serde::Serialize;
-use tickbench_record::{Band, Cell, Observation, ScenarioKind, Stages};
-
-use crate::executions::Executions;
-use crate::figure::Completed;
-use crate::resample::{median, median_of};
-use crate::values::Values;
-use crate::{CellSummary, Context, Metric, holm, trend};
-
-/// How far throughput × round trip may be from the connections of a closed loop.
-const LITTLES_LAW_WITHIN: f64 = 0.02;
-
-/// How far the stages of a band may be from its response: means are rounded where they are written.
-const STAGES_WITHIN_NS: f64 = 1.0;
-
-/// The chance of even one false drift in a run.
-const DRIFT_ERROR: f64 = 0.05;
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -44,7 +28,7 @@ pub enum Check {
     /// The stages of each band add up to the response, and the kernel had each message between its sending and its reading, give or
     /// take what the clocks may be apart. Figure: bands and timestamps that were not so.
     Stages,
-    /// The deciding figure has no trend over the iterations. Figure: how far it drifts over the whole run, as a share of its
+    /// The primary figure has no trend over the iterations. Figure: how far it drifts over the whole run, as a share of its
     /// median. Cells take turns, so a drift hits those that are compared alike.
     Stationarity,
 }
@@ -103,119 +87,10 @@ impl FailedCount {
     }
 }
 
-impl CellSummary {
-    /// The audits that this cell failed. Its figures are not to be believed then: it is shown as failed and compared with nobody.
-    pub fn failed_audits(&self) -> impl Iterator<Item = &Audit> {
-        self.audits.iter().filter(|audit| audit.ruling == Ruling::Failed)
-    }
-
-    /// Whether no audit failed.
-    pub fn is_sound(&self) -> bool {
-        self.failed_audits().next().is_none()
-    }
-
-    /// Whether its figures are a verdict on its server, so that they may be compared with others'.
-    pub fn is_comparable(&self) -> bool {
-        let is_told = |ruling: &Ruling| self.ruled(*ruling).is_some();
-        self.is_sound()
-            && self.doubt().is_none()
-            && ![Ruling::ClientBound, Ruling::Undecided].iter().any(is_told)
-    }
-
-    /// The first audit with this ruling.
-    pub fn ruled(&self, ruling: Ruling) -> Option<&Audit> {
-        self.audits.iter().find(|audit| audit.ruling == ruling)
-    }
-
-    /// How far the deciding figure drifted over the run, as a share of its median, where it surely did.
-    pub fn drift(&self) -> Option<f64> {
-        self.ruled(Ruling::Noted).map(|audit| audit.figure)
-    }
-}
-
 impl Audit {
     /// Of a check that the row as a whole passes or fails.
-    fn of_row(check: Check, figure: f64, held: bool) -> Audit {
+    pub(crate) fn of_row(check: Check, figure: f64, held: bool) -> Audit {
         let ruling = if held { Ruling::Held } else { Ruling::Failed };
         Audit { check, figure, ruling, executions: None }
     }
-}
-
-/// The checks that are of a row as a whole, but for drifts, which take all cells at once; nothing of a cell that completed no iteration.
-pub(crate) fn of_cell(executions: &Executions, context: &Context) -> Vec<Audit> {
-    let Executions { cell, completed, .. } = executions;
-    if completed.is_empty() {
-        return Vec::new();
-    }
-    littles_law(cell, completed)
-        .into_iter()
-        .chain([clock(cell, completed, context)])
-        .chain(stages(completed))
-        .collect()
-}
-
-fn littles_law(cell: &Cell, completed: &Completed) -> Option<Audit> {
-    let turn = |seen: &Observation| match cell.kind {
-        ScenarioKind::Echo => Some(seen.round_trip_ns.as_ref()?.mean),
-        ScenarioKind::Connect => Some(seen.connection_ns.as_ref()?.mean),
-        _ => None,
-    };
-    let connections = f64::from(cell.connections);
-    let held =
-        completed.values().filter_map(|seen| Some(seen.messages_per_s * turn(seen)? / 1e9 / connections));
-    let figure = median_of(held.collect())?;
-    // Where all connections are held up together, each is in the middle of a turn at both ends of the window.
-    let cut = completed.values().filter_map(|seen| Some(turn(seen)? / seen.elapsed_ns.max(1) as f64));
-    let cut = if cell.kind == ScenarioKind::Connect { median_of(cut.collect())? } else { 0.0 };
-    let held = (figure - 1.0).abs() <= LITTLES_LAW_WITHIN + cut;
-    Some(Audit::of_row(Check::LittlesLaw, figure, held))
-}
-
-fn clock(cell: &Cell, completed: &Completed, context: &Context) -> Audit {
-    let negative: u64 = completed.values().map(|seen| seen.negative).sum();
-    // A round trip and a rate are told by the client's clock alone.
-    let one_way = cell.kind.is_paced();
-    let backwards = context.clocks.filter(|_| one_way).map_or(0, |clocks| clocks.backwards);
-    let figure = negative + backwards;
-    Audit::of_row(Check::Clock, figure as f64, figure == 0)
-}
-
-/// Nothing where no iteration has stages.
-fn stages(completed: &Completed) -> Option<Audit> {
-    let mut seen = completed.values().filter_map(|seen| seen.stages).peekable();
-    seen.peek()?;
-    let is_off = |band: &Band| (band.sum_ns() - band.response_ns).abs() > STAGES_WITHIN_NS;
-    let off = |stages: Stages| {
-        let bands = [stages.median, stages.slowest_100th, stages.slowest_1000th];
-        stages.misplaced + bands.iter().flatten().filter(|band| is_off(band)).count() as u64
-    };
-    let figure: u64 = seen.map(off).sum();
-    Some(Audit::of_row(Check::Stages, figure as f64, figure == 0))
-}
-
-/// Whether each cell's deciding figure drifts, with Holm's correction over the cells of the run; nothing where the figure cannot
-/// be told iteration by iteration. `deciding` is the figure of each cell.
-pub(crate) fn drifts(executions: &[Executions], deciding: &[Option<Metric>]) -> Vec<Option<Audit>> {
-    let trends: Vec<Option<(f64, f64)>> = executions
-        .iter()
-        .zip(deciding)
-        .map(|(one, metric)| trend_over(&Values::by_iteration((*metric)?, &one.completed)?))
-        .collect();
-    let p: Vec<f64> = trends.iter().flatten().map(|(_, p)| *p).collect();
-    let mut corrected = holm::corrected(&p).into_iter();
-    let audit = |(figure, _), p| {
-        let ruling = if p >= DRIFT_ERROR { Ruling::Held } else { Ruling::Noted };
-        Audit { check: Check::Stationarity, figure, ruling, executions: None }
-    };
-    trends.into_iter().map(|trend| Some(audit(trend?, corrected.next()?))).collect()
-}
-
-/// The drift over the whole run as a share of the median, and the p of there being none.
-fn trend_over(values: &Values) -> Option<(f64, f64)> {
-    let points: Vec<(f64, f64)> =
-        values.by_place.iter().map(|(&iteration, &value)| (f64::from(iteration), value)).collect();
-    let values = values.numbers();
-    let span = points.last()?.0 - points.first()?.0;
-    let drift = trend::slope(&points)? * span / median(&values)?;
-    drift.is_finite().then(|| (drift, trend::p_two_sided(&values)))
 }

@@ -1,8 +1,7 @@
 //! One figure in two runs. Their iterations have nothing to do with each other, so that nothing is paired: each run is resampled
 //! by itself.
 
-use crate::compare::ratio;
-use crate::figure::Figure;
+use crate::figure::{Figure, ratio};
 use crate::resample::{Tables, median};
 use crate::{Estimate, mann_whitney};
 

@@ -5,7 +5,7 @@ use tickbench_record::{Cell, Observation, Step, Wait};
 
 use crate::figure::Completed;
 use crate::resample::median_of;
-use crate::{CLIENT_BUSY, CLIENT_HEADROOM, Context, Doubt, SERVER_BUSY};
+use crate::{CLIENT_BUSY, CLIENT_HEADROOM, Caveat, Context, SERVER_BUSY};
 
 /// The searches of one cell, one an iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
@@ -23,7 +23,7 @@ pub struct Searches {
     /// Searches that ended at the highest rate of all, which held.
     pub ended_at_top: usize,
     /// Why the capacity is a lower bound; `None` where it is not.
-    pub lower_bound: Option<Doubt>,
+    pub lower_bound: Option<Caveat>,
 }
 
 impl Searches {
@@ -51,7 +51,7 @@ impl Searches {
         // What may be larger counts where it would move the median: above it, it may be as large as it likes.
         if median_of(unbounded) > median_of(rates) {
             let at_top = searches.ended_at_top > searches.client_bound;
-            searches.lower_bound = Some(if at_top { Doubt::Unbounded } else { Doubt::ClientBound });
+            searches.lower_bound = Some(if at_top { Caveat::Unbounded } else { Caveat::ClientBound });
         }
         Some(searches)
     }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use tickbench_record::{Cell, DistributionError, Measurement, ScenarioKind, Study};
 
 use crate::between::TwoTables;
-use crate::compare::{normal_p, ratio};
 use crate::executions::{self, Executions};
-use crate::figure::{Completed, Figure, merge, merged_figure, values};
+use crate::figure::{Completed, Figure, merge, merged_figure, normal_p, ratio, values};
 use crate::metric::Source;
 use crate::parallel::on_all_cores;
 use crate::resample::{Tables, median};
 use crate::row_audit::{self, RowAudit};
 use crate::values::Values;
 use crate::{
-    Between, Context, Estimate, FAMILY_ERROR, Metric, Ruling, SERVER_BUSY, SummaryError, Verdict, audit, holm,
+    Between, Context, Estimate, FAMILY_ERROR, Metric, Ruling, SERVER_BUSY, SummaryError, Verdict, holm,
+    row_checks,
 };
 
 /// The records of one of the runs.
@@ -41,7 +41,7 @@ pub struct Change {
     pub plain: Between,
     /// The same after each iteration's figure was divided by the baseline's of that iteration: less what drifted for all.
     pub normalised: Option<Between>,
-    /// The p of [`Change::deciding`], corrected by Holm over all changes.
+    /// The p of [`Change::primary`], corrected by Holm over all changes.
     pub p: f64,
     /// What follows: `Higher` where the later run's figure is.
     pub verdict: Verdict,
@@ -51,7 +51,7 @@ pub struct Change {
 
 impl Change {
     /// The comparison that the verdict rests on: the normalised one where there is one.
-    pub fn deciding(&self) -> &Between {
+    pub fn primary(&self) -> &Between {
         self.normalised.as_ref().unwrap_or(&self.plain)
     }
 }
@@ -86,8 +86,9 @@ impl Unsound {
 }
 
 impl Changes {
-    /// Compares the figures that decide each question, and those that `also` names for a cell. `baseline` is the server that both runs have as their
-    /// floor. A server's second run as a control is left out, and so is a row whose audits make it no verdict in either run. Equal input gives equal output: resamples are drawn from `seed`.
+    /// Compares the figures that decide each question, and those that `also` names for a cell. `baseline` is the server that both
+    /// runs have as theirs. A server's second run as a control is left out, and so is a row whose audits make it no verdict in either
+    /// run. Equal input gives equal output: resamples are drawn from `seed`.
     pub fn between(
         before: Side,
         after: Side,
@@ -148,7 +149,7 @@ fn rulings(rows: &[Executions], baseline: Option<&str>) -> BTreeMap<String, Ruli
     let context = Context { baseline: baseline.map(Into::into), ..Context::default() };
     let audited = row_audit::all(rows, &context);
     let worst = |(row, of_executions): (&Executions, RowAudit)| {
-        let audits = of_executions.audits.into_iter().chain(audit::of_cell(row, &context));
+        let audits = of_executions.audits.into_iter().chain(row_checks::of_cell(row, &context));
         let worst = audits.map(|audit| audit.ruling).max()?;
         (worst >= Ruling::ClientBound).then(|| (row.cell.to_string(), worst))
     };
@@ -165,7 +166,7 @@ struct Asked<'a> {
 /// The metrics that decide a cell's question, and those asked for besides, each once.
 fn metrics(then: &Executions, now: &Executions, also: impl Fn(&Cell) -> Vec<Metric>) -> Vec<Metric> {
     let has = |metric| [then, now].iter().all(|one| !values(metric, &one.completed).is_empty());
-    let mut metrics = Metric::deciding_where(now.cell.kind, has).to_vec();
+    let mut metrics = Metric::primary_where(now.cell.kind, has).to_vec();
     for metric in also(&now.cell) {
         if !metrics.contains(&metric) {
             metrics.push(metric);
@@ -195,7 +196,7 @@ struct Runs<'a> {
 impl<'a> Runs<'a> {
     fn change(&self, asked: &Asked<'a>) -> Result<Option<Change>, DistributionError> {
         let &Asked { metric, then, now } = asked;
-        let figures = |own, floor| Figures { own, floor };
+        let figures = |own, baseline| Figures { own, baseline };
         let alone = Pair { then: figures(then, None), now: figures(now, None) };
         let Some((before, after, plain)) = alone.compared(metric, &self.tables)? else { return Ok(None) };
         let is_flood = now.cell.kind == ScenarioKind::Throughput;
@@ -219,10 +220,11 @@ impl<'a> Runs<'a> {
         now: &'a Executions<'a>,
     ) -> Result<Option<Between>, DistributionError> {
         let Some(baseline) = self.baseline.filter(|name| *name != now.cell.server) else { return Ok(None) };
-        let floors = same_in(self.earlier, &now.cell, baseline).zip(same_in(self.later, &now.cell, baseline));
-        let Some((floor_then, floor_now)) = floors else { return Ok(None) };
-        let over = |own, floor| Figures { own, floor: Some(floor) };
-        let over = Pair { then: over(then, floor_then), now: over(now, floor_now) };
+        let baselines =
+            same_in(self.earlier, &now.cell, baseline).zip(same_in(self.later, &now.cell, baseline));
+        let Some((baseline_then, baseline_now)) = baselines else { return Ok(None) };
+        let over = |own, baseline| Figures { own, baseline: Some(baseline) };
+        let over = Pair { then: over(then, baseline_then), now: over(now, baseline_now) };
         Ok(over.compared(metric, &self.tables)?.map(|(_, _, between)| between))
     }
 }
@@ -241,25 +243,25 @@ struct Pair<'a> {
 /// A cell's iterations, and those of the baseline that they are divided by.
 struct Figures<'a> {
     own: &'a Executions<'a>,
-    floor: Option<&'a Executions<'a>>,
+    baseline: Option<&'a Executions<'a>>,
 }
 
 impl Figures<'_> {
     /// One value an iteration or block, where the metric can be told so.
     fn values(&self, metric: Metric) -> Result<Option<Vec<f64>>, DistributionError> {
         let Some(own) = self.own.values(metric)? else { return Ok(None) };
-        let Some(floor) = self.floor else { return Ok(Some(own.numbers())) };
-        let Some(of_floor) = floor.values(metric)? else { return Ok(None) };
-        let over = |own: &Values, floor: &Values| {
-            let of_floor = |place, own: &f64| Some(own / floor.by_place.get(place)?);
-            own.by_place.iter().filter_map(|(place, own)| of_floor(place, own)).collect()
+        let Some(baseline) = self.baseline else { return Ok(Some(own.numbers())) };
+        let Some(of_baseline) = baseline.values(metric)? else { return Ok(None) };
+        let over = |own: &Values, baseline: &Values| {
+            let of_baseline = |place, own: &f64| Some(own / baseline.by_place.get(place)?);
+            own.by_place.iter().filter_map(|(place, own)| of_baseline(place, own)).collect()
         };
-        if own.iterations_each == of_floor.iterations_each {
-            return Ok(Some(over(&own, &of_floor)));
+        if own.iterations_each == of_baseline.iterations_each {
+            return Ok(Some(over(&own, &of_baseline)));
         }
-        let length = own.iterations_each.max(of_floor.iterations_each);
+        let length = own.iterations_each.max(of_baseline.iterations_each);
         let longer = |of: &Executions| Values::by_blocks_of(length, metric, &of.completed);
-        Ok(longer(self.own)?.zip(longer(floor)?).map(|(own, floor)| over(&own, &floor)))
+        Ok(longer(self.own)?.zip(longer(baseline)?).map(|(own, baseline)| over(&own, &baseline)))
     }
 
     /// The quantile of all iterations merged; over those that both completed, where it is divided by the baseline's. The far tail of a
@@ -273,14 +275,14 @@ impl Figures<'_> {
             let merged = merge(completed, latency)?;
             Ok::<_, DistributionError>(merged_figure(quantile.q(), &merged, completed.len(), tables))
         };
-        let Some(floor) = self.floor else { return of(&self.own.completed) };
-        let (own, floor) = (&self.own.completed, &floor.completed);
+        let Some(baseline) = self.baseline else { return of(&self.own.completed) };
+        let (own, baseline) = (&self.own.completed, &baseline.completed);
         let shared = |one: &Completed, with: &Completed| {
             let mut one = one.clone();
             one.retain(|at, _| with.contains_key(at));
             of(&one)
         };
-        Ok(shared(own, floor)?.zip(shared(floor, own)?).map(|(own, floor)| ratio(&own, &floor)))
+        Ok(shared(own, baseline)?.zip(shared(baseline, own)?).map(|(own, baseline)| ratio(&own, &baseline)))
     }
 }
 
@@ -311,10 +313,10 @@ impl Pair<'_> {
 
 /// Corrects the p values, and draws the verdicts.
 fn conclude(family: &mut [Change]) {
-    let p: Vec<f64> = family.iter().map(|change| change.deciding().p).collect();
+    let p: Vec<f64> = family.iter().map(|change| change.primary().p).collect();
     for (change, p) in family.iter_mut().zip(holm::corrected(&p)) {
         change.p = p;
-        change.verdict = match change.deciding().ratio {
+        change.verdict = match change.primary().ratio {
             _ if p >= FAMILY_ERROR => Verdict::NoDifference,
             Estimate { high, .. } if high < 1.0 => Verdict::Lower,
             Estimate { low, .. } if low > 1.0 => Verdict::Higher,

@@ -3,12 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Serialize;
 use tickbench_record::{Cell, DistributionError, Measurement, Outcome, ScenarioKind, Study};
 
 use crate::blame::Taken;
 use crate::figure::Completed;
 use crate::values::Values;
-use crate::{Failure, Metric, SummaryError};
+use crate::{Metric, SummaryError};
+
+/// How often a cell failed in one way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// `stage: reason`.
+    pub reason: String,
+    /// How many iterations.
+    pub count: usize,
+}
 
 /// Every execution of one cell.
 pub(crate) struct Executions<'a> {
@@ -17,8 +27,8 @@ pub(crate) struct Executions<'a> {
     /// What the machine took from the cores in each completed execution.
     pub(crate) taken: BTreeMap<u32, Taken>,
     pub(crate) failures: Vec<Failure>,
-    /// What was told of it so far: comparisons ask for the same again and again.
-    told: Mutex<BTreeMap<Metric, Option<Arc<Values>>>>,
+    /// The values that were asked for so far: comparisons ask for the same again and again.
+    values: Mutex<BTreeMap<Metric, Option<Arc<Values>>>>,
 }
 
 /// Groups measurements. Cells without any are left out.
@@ -76,19 +86,19 @@ impl<'a> Executions<'a> {
         let mut failures: Vec<Failure> =
             reasons.into_iter().map(|(reason, count)| Failure { reason, count }).collect();
         failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
-        Executions { cell, completed, taken, failures, told: Mutex::default() }
+        Executions { cell, completed, taken, failures, values: Mutex::default() }
     }
 
     /// The metric by iteration or block, where it can be told so. The far tail of a flood is that of full buffers, and nobody's figure.
     pub(crate) fn values(&self, metric: Metric) -> Result<Option<Arc<Values>>, DistributionError> {
-        let told = || self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = told().get(&metric) {
-            return Ok(known.clone());
+        let known = || self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(values) = known().get(&metric) {
+            return Ok(values.clone());
         }
         let values = match self.cell.kind {
             ScenarioKind::Throughput => Values::by_iteration(metric, &self.completed),
             _ => Values::of(metric, &self.completed)?,
         };
-        Ok(told().entry(metric).or_insert(values.map(Arc::new)).clone())
+        Ok(known().entry(metric).or_insert(values.map(Arc::new)).clone())
     }
 }

@@ -61,5 +61,25 @@ pub(crate) fn merged_figure(q: f64, merged: &Merged, iterations: usize, tables: 
 
 /// Merges one latency of all iterations.
 pub(crate) fn merge(completed: &Completed, latency: Latency) -> Result<Merged, DistributionError> {
-    Merged::of(completed.values().map(|seen| latency.of(seen)))
+    Merged::of(completed.iter().map(|(&iteration, seen)| (iteration, latency.of(seen))))
+}
+
+/// The ratio of two figures, resample by resample.
+pub(crate) fn ratio(one: &Figure, other: &Figure) -> Figure {
+    let divided = |(one, other): (&f64, &f64)| one / other;
+    Figure {
+        value: one.value / other.value,
+        resampled: one.resampled.iter().zip(&other.resampled).map(divided).collect(),
+    }
+}
+
+/// The two-sided p of a log ratio of merged quantiles. They have no value of their own in each iteration to rank: the log
+/// ratio is taken as normal, as wide as it came out over the resamples.
+pub(crate) fn normal_p(log_ratio: f64, resampled: &[f64]) -> f64 {
+    let logs: Vec<f64> = resampled.iter().map(|ratio| ratio.ln()).collect();
+    let mean = logs.iter().sum::<f64>() / logs.len() as f64;
+    let deviation =
+        (logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (logs.len() - 1) as f64).sqrt();
+    // Without any spread (a single iteration) there is nothing to judge by.
+    if deviation > 0.0 { libm::erfc((log_ratio / deviation).abs() / std::f64::consts::SQRT_2) } else { 1.0 }
 }

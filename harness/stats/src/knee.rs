@@ -3,10 +3,9 @@
 use serde::Serialize;
 use tickbench_record::{Cell, ScenarioKind};
 
-use crate::compare::Contender;
+use crate::compared_cell::{ComparedCell, Tail};
 use crate::figure::Figure;
 use crate::resample::{Tables, interval};
-use crate::summarize::Tail;
 use crate::values::Values;
 use crate::{Achieved, Metric};
 
@@ -47,9 +46,9 @@ struct Point<'a> {
 }
 
 /// The knees of all curves, in the order of the study.
-pub(crate) fn all(contenders: &[Contender], tables: &Tables) -> Vec<Knee> {
-    let mut curves: Vec<Vec<&Contender>> = Vec::new();
-    for one in contenders.iter().filter(|one| one.cell.cell.kind == ScenarioKind::Load) {
+pub(crate) fn all(cells: &[ComparedCell], tables: &Tables) -> Vec<Knee> {
+    let mut curves: Vec<Vec<&ComparedCell>> = Vec::new();
+    for one in cells.iter().filter(|one| one.cell.cell.kind == ScenarioKind::Load) {
         match curves.iter_mut().find(|curve| is_one_curve(&curve[0].cell.cell, &one.cell.cell)) {
             Some(curve) => curve.push(one),
             None => curves.push(vec![one]),
@@ -63,7 +62,7 @@ fn is_one_curve(one: &Cell, other: &Cell) -> bool {
     Cell { rate_per_s: one.rate_per_s, ..other.clone() } == *one
 }
 
-fn knee(mut curve: Vec<&Contender>, tables: &Tables) -> Option<Knee> {
+fn knee(mut curve: Vec<&ComparedCell>, tables: &Tables) -> Option<Knee> {
     curve.sort_by(|one, other| one.cell.cell.rate_per_s.total_cmp(&other.cell.cell.rate_per_s));
     // From where the client is what limits, the curve is no longer the server's.
     let own = curve.into_iter().take_while(|one| one.cell.is_comparable());
@@ -90,7 +89,7 @@ fn knee(mut curve: Vec<&Contender>, tables: &Tables) -> Option<Knee> {
 }
 
 /// `None` where the rate has too few samples for p99. Where the client kept no accounts, nobody knows whether all arrives.
-fn point<'a>(one: &'a Contender, tables: &Tables) -> Option<Point<'a>> {
+fn point<'a>(one: &'a ComparedCell, tables: &Tables) -> Option<Point<'a>> {
     let (cell, completed) = (&one.cell.cell, &one.executions.completed);
     let resampled = |figure: &Figure| Figure { value: figure.value, resampled: figure.resampled.clone() };
     let paired = |values: &Values| Figure::paired(&values.numbers(), tables);

@@ -6,8 +6,8 @@
 use serde::Serialize;
 use tickbench_record::{Cell, DistributionError, Lane};
 
-use crate::compare::{Contender, ratio};
-use crate::figure::{Completed, Figure, merge, merged_figure};
+use crate::compared_cell::ComparedCell;
+use crate::figure::{Completed, Figure, merge, merged_figure, ratio};
 use crate::metric::Source;
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;
@@ -24,7 +24,7 @@ pub struct LaneStep {
     pub tuned_question: String,
     /// The server.
     pub server: String,
-    /// What is told.
+    /// What is compared.
     pub metric: Metric,
     /// The figure in the default lane.
     pub default: Estimate,
@@ -50,30 +50,30 @@ pub struct Distance {
 
 /// Every server that was asked a question in both lanes, on the metrics that decide it.
 pub(crate) fn all(
-    contenders: &[Contender],
+    cells: &[ComparedCell],
     baseline: Option<&str>,
     tables: &Tables,
 ) -> Result<Vec<LaneStep>, DistributionError> {
-    let believed: Vec<&Contender> =
-        contenders.iter().filter(|one| one.cell.is_comparable() && !one.cell.cell.is_control()).collect();
-    let pairs: Vec<[&Contender; 2]> = believed
+    let believed: Vec<&ComparedCell> =
+        cells.iter().filter(|one| one.cell.is_comparable() && !one.cell.cell.is_control()).collect();
+    let pairs: Vec<[&ComparedCell; 2]> = believed
         .iter()
         .filter(|one| one.cell.cell.lane == Lane::Default)
         .filter_map(|one| Some([*one, tuned(one, &believed)?]))
         .collect();
     let steps = on_all_cores(&pairs, |pair| {
-        let floors = baseline.filter(|name| *name != pair[0].cell.cell.server).and_then(|name| {
+        let baselines = baseline.filter(|name| *name != pair[0].cell.cell.server).and_then(|name| {
             Some([of_server(name, pair[0], &believed)?, of_server(name, pair[1], &believed)?])
         });
-        steps(pair, floors, tables)
+        steps(pair, baselines, tables)
     });
     Ok(steps.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// The same server, asked the same in its tuned lane: in the same scenario, else in another that asks what this one does.
-fn tuned<'c, 'a>(one: &Contender, all: &[&'c Contender<'a>]) -> Option<&'c Contender<'a>> {
+fn tuned<'c, 'a>(one: &ComparedCell, all: &[&'c ComparedCell<'a>]) -> Option<&'c ComparedCell<'a>> {
     let Cell { scenario, .. } = &one.cell.cell;
-    let same = |other: &&&Contender| {
+    let same = |other: &&&ComparedCell| {
         other.cell.cell.lane == Lane::Tuned
             && Cell { lane: Lane::Default, scenario: scenario.clone(), ..other.cell.cell.clone() }
                 == one.cell.cell
@@ -82,22 +82,26 @@ fn tuned<'c, 'a>(one: &Contender, all: &[&'c Contender<'a>]) -> Option<&'c Conte
 }
 
 /// Another server in the question of this one.
-fn of_server<'c, 'a>(name: &str, one: &Contender, all: &[&'c Contender<'a>]) -> Option<&'c Contender<'a>> {
-    let same = |other: &&&Contender| {
+fn of_server<'c, 'a>(
+    name: &str,
+    one: &ComparedCell,
+    all: &[&'c ComparedCell<'a>],
+) -> Option<&'c ComparedCell<'a>> {
+    let same = |other: &&&ComparedCell| {
         other.cell.cell.server == name && other.cell.cell.asks_the_same_as(&one.cell.cell)
     };
     all.iter().find(same).copied()
 }
 
 fn steps(
-    pair: &[&Contender; 2],
-    floors: Option<[&Contender; 2]>,
+    pair: &[&ComparedCell; 2],
+    baselines: Option<[&ComparedCell; 2]>,
     tables: &Tables,
 ) -> Result<Vec<LaneStep>, DistributionError> {
-    let all: Vec<&Contender> = pair.iter().copied().chain(floors.into_iter().flatten()).collect();
+    let all: Vec<&ComparedCell> = pair.iter().copied().chain(baselines.into_iter().flatten()).collect();
     let cells: Vec<&CellSummary> = all.iter().map(|one| one.cell).collect();
     let mut steps = Vec::new();
-    for metric in Metric::deciding(&cells) {
+    for metric in Metric::primary(&cells) {
         let Some(figures) = figures(&all, metric, tables)? else { continue };
         let (figures, iterations) = figures;
         let estimate = |figure: &Figure| figure.estimate(iterations);
@@ -106,8 +110,8 @@ fn steps(
         let (Some(default), Some(tuned), Some(ratio)) = lanes else { continue };
         let [one, other] = pair.map(|one| &one.cell.cell);
         let distance = match &figures[..] {
-            [default, tuned, floor, tuned_floor] => {
-                distance(&apart(metric, default, floor), &apart(metric, tuned, tuned_floor), iterations)
+            [default, tuned, baseline, tuned_baseline] => {
+                distance(&apart(metric, default, baseline), &apart(metric, tuned, tuned_baseline), iterations)
             }
             _ => None,
         };
@@ -126,8 +130,8 @@ fn steps(
 }
 
 /// How many times as bad one figure is as another.
-fn apart(metric: Metric, figure: &Figure, floor: &Figure) -> Figure {
-    if metric.higher_is_better() { ratio(floor, figure) } else { ratio(figure, floor) }
+fn apart(metric: Metric, figure: &Figure, baseline: &Figure) -> Figure {
+    if metric.higher_is_better() { ratio(baseline, figure) } else { ratio(figure, baseline) }
 }
 
 fn distance(default: &Figure, tuned: &Figure, iterations: usize) -> Option<Distance> {
@@ -144,21 +148,22 @@ fn distance(default: &Figure, tuned: &Figure, iterations: usize) -> Option<Dista
 /// One metric of several cells over the iterations, or blocks of them, that all have, and how many those are; `None` where it cannot be
 /// had of each.
 fn figures(
-    all: &[&Contender],
+    all: &[&ComparedCell],
     metric: Metric,
     tables: &Tables,
 ) -> Result<Option<(Vec<Figure>, usize)>, DistributionError> {
-    let told = all.iter().map(|one| one.executions.values(metric)).collect::<Result<Option<Vec<_>>, _>>()?;
-    let Some(told) = told else { return merged(all, metric, tables) };
-    let length = told.iter().map(|values| values.iterations_each).max().unwrap_or(1);
+    let of_each =
+        all.iter().map(|one| one.executions.values(metric)).collect::<Result<Option<Vec<_>>, _>>()?;
+    let Some(of_each) = of_each else { return merged(all, metric, tables) };
+    let length = of_each.iter().map(|values| values.iterations_each).max().unwrap_or(1);
     let mut values = Vec::new();
-    for (one, told) in all.iter().zip(told) {
-        let as_long = told.iterations_each == length;
+    for (one, own) in all.iter().zip(of_each) {
+        let as_long = own.iterations_each == length;
         let longer = || Values::by_blocks_of(length, metric, &one.executions.completed);
-        let Some(told) = (if as_long { Some(Values::clone(&told)) } else { longer()? }) else {
+        let Some(own) = (if as_long { Some(Values::clone(&own)) } else { longer()? }) else {
             return Ok(None);
         };
-        values.push(told);
+        values.push(own);
     }
     let shared = values.iter().skip(1).fold(values[0].clone(), |shared, one| shared.shared_with(one));
     let paired = |one: &Values| Figure::paired(&one.shared_with(&shared).numbers(), tables);
@@ -167,14 +172,14 @@ fn figures(
 
 /// The same of a quantile of all iterations merged.
 fn merged(
-    all: &[&Contender],
+    all: &[&ComparedCell],
     metric: Metric,
     tables: &Tables,
 ) -> Result<Option<(Vec<Figure>, usize)>, DistributionError> {
     let Source::Quantile(latency, quantile) = metric.source() else { return Ok(None) };
     let shared = |at: &u32| all.iter().all(|one| one.executions.completed.contains_key(at));
     let shared: Vec<u32> = all[0].executions.completed.keys().copied().filter(shared).collect();
-    let figure = |one: &&Contender| {
+    let figure = |one: &&ComparedCell| {
         let completed: Completed = shared.iter().map(|at| (*at, one.executions.completed[at])).collect();
         Ok(merged_figure(quantile.q(), &merge(&completed, latency)?, shared.len(), tables))
     };
@@ -209,8 +214,8 @@ mod tests {
 
     #[test]
     fn of_a_rate_less_is_farther() {
-        let (slow, floor) = (figure(0.5, &[0.5]), figure(1.0, &[1.0]));
-        assert_eq!(apart(Metric::MessagesPerS, &slow, &floor).value, 2.0);
-        assert_eq!(apart(Metric::DeliveryP50, &slow, &floor).value, 0.5);
+        let (slow, baseline) = (figure(0.5, &[0.5]), figure(1.0, &[1.0]));
+        assert_eq!(apart(Metric::MessagesPerS, &slow, &baseline).value, 2.0);
+        assert_eq!(apart(Metric::DeliveryP50, &slow, &baseline).value, 0.5);
     }
 }

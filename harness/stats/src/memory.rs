@@ -12,9 +12,8 @@ use serde::Serialize;
 use tickbench_record::{Cell, MemoryReading, Observation, ScenarioKind};
 
 use crate::Estimate;
-use crate::compare::ratio;
 use crate::executions::Executions;
-use crate::figure::{Figure, median_estimate};
+use crate::figure::{Figure, median_estimate, ratio};
 use crate::resample::Tables;
 
 /// Whose memory, and how it is counted: see [`MemoryReading`].

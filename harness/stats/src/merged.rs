@@ -1,9 +1,11 @@
 //! The samples of several iterations as one histogram, weighted anew for each resample of the iterations.
 
+use std::collections::BTreeMap;
+
 use tickbench_record::{Bucket, Distribution, DistributionError, samples_needed};
 
+use crate::blocks::{Division, LEAST_BLOCKS};
 use crate::resample::{Resamples, median};
-use crate::values::{has_enough, length_for};
 
 /// Resamples behind the interval of a merged quantile. Each walks a tail, and 500 place the ends of an interval to within a
 /// few hundredths of its width (Efron and Tibshirani, chapter 13, on how many).
@@ -13,8 +15,15 @@ pub(crate) const MERGED_RESAMPLES: usize = 500;
 pub(crate) struct Merged {
     /// The filled buckets of all iterations, the largest value first: quantiles of a tail need only the front.
     shares: Vec<Share>,
-    /// Samples of each iteration.
-    samples: Vec<u64>,
+    /// In the order of their numbers.
+    iterations: Vec<Iteration>,
+}
+
+/// One of the iterations that were merged.
+#[derive(Clone, Copy)]
+struct Iteration {
+    number: u32,
+    samples: u64,
 }
 
 /// What one iteration has in a bucket.
@@ -22,30 +31,33 @@ pub(crate) struct Merged {
 struct Share {
     /// The highest value that the histogram does not tell from those in the bucket.
     value: u64,
+    /// Its place among those that were merged.
     iteration: usize,
     count: u64,
 }
 
 impl Merged {
-    /// Merges one distribution an iteration; an iteration without samples has none.
+    /// Merges one distribution an iteration, in the order of their numbers; an iteration without samples has none.
     pub(crate) fn of<'a>(
-        distributions: impl Iterator<Item = Option<&'a Distribution>>,
+        distributions: impl Iterator<Item = (u32, Option<&'a Distribution>)>,
     ) -> Result<Merged, DistributionError> {
-        let buckets = distributions
-            .map(|distribution| distribution.map_or_else(|| Ok(Vec::new()), Distribution::buckets))
-            .collect::<Result<Vec<Vec<Bucket>>, _>>()?;
-        let samples = buckets.iter().map(|buckets| buckets.iter().map(|bucket| bucket.count).sum()).collect();
-        Ok(Merged { shares: largest_first(&buckets), samples })
+        let (mut iterations, mut buckets) = (Vec::new(), Vec::new());
+        for (number, distribution) in distributions {
+            let of_one = distribution.map_or_else(|| Ok(Vec::new()), Distribution::buckets)?;
+            iterations.push(Iteration { number, samples: of_one.iter().map(|bucket| bucket.count).sum() });
+            buckets.push(of_one);
+        }
+        Ok(Merged { shares: largest_first(&buckets), iterations })
     }
 
     /// All samples.
     pub(crate) fn count(&self) -> u64 {
-        self.samples.iter().sum()
+        self.iterations.iter().map(|iteration| iteration.samples).sum()
     }
 
     /// Samples where each iteration counts so many times.
     pub(crate) fn weighted_count(&self, weight: impl Fn(usize) -> u64) -> u64 {
-        self.samples.iter().enumerate().map(|(at, &samples)| weight(at) * samples).sum()
+        self.iterations.iter().enumerate().map(|(at, iteration)| weight(at) * iteration.samples).sum()
     }
 
     /// The quantile of all samples, or `None` where they are too few for it.
@@ -84,45 +96,56 @@ impl Merged {
         curve
     }
 
-    /// The same of the typical iteration: at each quantile the median over iterations or, where one holds too few samples for it, over blocks
-    /// of as many as it needs; no further out than there are blocks enough. Of fewer iterations than that it is the curve of all
-    /// samples.
+    /// The same of the typical iteration: at each quantile the median over iterations or blocks of them, as a table has it, and no
+    /// further out than there are blocks enough. Of too few iterations for any blocks it is the curve of all samples.
     pub(crate) fn typical_curve(&self) -> Vec<(f64, u64)> {
         let all = self.curve();
-        let length = |q: f64| length_for(q, self.samples.clone());
-        let told: Vec<(f64, u32)> = all.iter().map_while(|&(q, _)| Some((q, length(q)?))).collect();
-        if told.is_empty() {
+        let counts: Vec<u64> = self.iterations.iter().map(|iteration| iteration.samples).collect();
+        let divided: Vec<(f64, Division)> =
+            all.iter().map_while(|&(q, _)| Some((q, Division::of(q, &counts)?))).collect();
+        if counts.len() < LEAST_BLOCKS || divided.is_empty() {
             return all;
         }
-        let same_length = told.chunk_by(|(_, one), (_, other)| one == other);
-        let of = |chunk: &[(f64, u32)]| {
+        let alike = divided.chunk_by(|(_, one), (_, other)| one == other);
+        let of = |chunk: &[(f64, Division)]| {
             let quantiles: Vec<f64> = chunk.iter().map(|(q, _)| *q).collect();
-            let values = self.in_blocks(chunk[0].1 as usize, &quantiles);
-            let typical = values.iter().map(|values| median(values).map(|value| value.round() as u64));
+            let values = self.in_places(chunk[0].1, &quantiles);
+            let medians = values.iter().map(|values| median(&values.values().copied().collect::<Vec<_>>()));
+            let typical = medians.map(|value| value.map(|value| value.round() as u64));
             quantiles.iter().zip(typical).filter_map(|(&q, value)| Some((q, value?))).collect::<Vec<_>>()
         };
-        same_length.flat_map(of).collect()
+        alike.flat_map(of).collect()
     }
 
-    /// Of each of these quantiles, which rise, its value in every block of `length` iterations that has the samples.
-    fn in_blocks(&self, length: usize, quantiles: &[f64]) -> Vec<Vec<f64>> {
-        let totals: Vec<u64> = self.samples.chunks(length).map(|block| block.iter().sum()).collect();
-        let mut values = vec![Vec::with_capacity(totals.len()); quantiles.len()];
+    /// Of each of these quantiles, which rise, its values by place.
+    pub(crate) fn in_places(&self, division: Division, quantiles: &[f64]) -> Vec<BTreeMap<u32, f64>> {
+        // Each place with its samples, and where in that list the place of each iteration is.
+        let (mut places, mut place_of) =
+            (Vec::<(u32, u64)>::new(), Vec::with_capacity(self.iterations.len()));
+        for &Iteration { number, samples } in &self.iterations {
+            let place = division.place(number);
+            match places.last_mut().filter(|(last, _)| *last == place) {
+                Some((_, total)) => *total += samples,
+                None => places.push((place, samples)),
+            }
+            place_of.push(places.len() - 1);
+        }
+        let mut values = vec![BTreeMap::new(); quantiles.len()];
         // From the largest value down: a tail needs only the front.
-        let (mut passed, mut left) = (vec![0; totals.len()], vec![quantiles.len(); totals.len()]);
-        let mut unfinished = totals.iter().filter(|&&total| total > 0).count();
+        let (mut passed, mut left) = (vec![0; places.len()], vec![quantiles.len(); places.len()]);
+        let mut unfinished = places.iter().filter(|(_, total)| *total > 0).count();
         for share in &self.shares {
-            let block = share.iteration / length;
-            passed[block] += share.count;
-            while let Some(at) = left[block].checked_sub(1)
-                && passed[block] > totals[block] - rank(quantiles[at], totals[block])
+            let at = place_of[share.iteration];
+            let (place, total) = places[at];
+            passed[at] += share.count;
+            while let Some(next) = left[at].checked_sub(1)
+                && passed[at] > total - rank(quantiles[next], total)
             {
-                // A single iteration counts as what it is, as in a table.
-                if length == 1 || has_enough(quantiles[at], totals[block]) {
-                    values[at].push(share.value as f64);
+                if division.has_enough(quantiles[next], total) {
+                    values[next].insert(place, share.value as f64);
                 }
-                left[block] = at;
-                unfinished -= usize::from(at == 0);
+                left[at] = next;
+                unfinished -= usize::from(next == 0);
             }
             if unfinished == 0 {
                 break;
@@ -204,10 +227,14 @@ mod tests {
         samples.iter().map(distribution).collect()
     }
 
+    fn merged(distributions: &[Distribution]) -> Merged {
+        Merged::of((0..).zip(distributions.iter().map(Some))).unwrap()
+    }
+
     #[test]
     fn merged_quantiles_are_those_of_all_values_sorted() {
         let samples = samples(7, 3_000);
-        let merged = Merged::of(distributions(&samples).iter().map(Some)).unwrap();
+        let merged = merged(&distributions(&samples));
         let mut sorted: Vec<u64> = samples.concat();
         sorted.sort_unstable();
         assert_eq!(merged.count(), 21_000);
@@ -224,7 +251,7 @@ mod tests {
         let (iterations, each) = (40, 1_000);
         let mut samples = samples(iterations, each);
         samples[7] = vec![50_000_000; each];
-        let merged = Merged::of(distributions(&samples).iter().map(Some)).unwrap();
+        let merged = merged(&distributions(&samples));
         let (all, typical) = (merged.curve(), merged.typical_curve());
         let furthest = typical.last().unwrap().0;
         assert!(furthest < all.last().unwrap().0, "four thousand samples a block, and ten blocks");
@@ -245,7 +272,7 @@ mod tests {
 
     #[test]
     fn of_few_iterations_there_is_no_typical_one() {
-        let merged = Merged::of(distributions(&samples(9, 500)).iter().map(Some)).unwrap();
+        let merged = merged(&distributions(&samples(9, 500)));
         assert_eq!(merged.typical_curve(), merged.curve());
     }
 
@@ -253,7 +280,7 @@ mod tests {
     fn merged_and_weighted_quantiles_are_those_of_added_histograms() {
         let (samples, weights) = (samples(5, 2_000), [2u32, 0, 1, 0, 2]);
         let distributions = distributions(&samples);
-        let merged = Merged::of(distributions.iter().map(Some)).unwrap();
+        let merged = merged(&distributions);
         let mut added = new_histogram();
         for (distribution, &times) in distributions.iter().zip(&weights) {
             (0..times).for_each(|_| added.add(distribution.histogram().unwrap()).unwrap());
@@ -278,7 +305,7 @@ mod tests {
     #[test]
     fn the_curve_ends_where_ten_samples_are_left() {
         let samples = samples(4, 2_500);
-        let curve = Merged::of(distributions(&samples).iter().map(Some)).unwrap().curve();
+        let curve = merged(&distributions(&samples)).curve();
         assert_eq!(curve.first().unwrap().0, 0.0);
         assert!((curve.last().unwrap().0 - 0.999).abs() < 1e-12, "10,000 samples reach p99.9");
         assert!(curve.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
@@ -286,7 +313,7 @@ mod tests {
 
     #[test]
     fn nothing_has_no_quantile() {
-        let empty = Merged::of([None, None].into_iter()).unwrap();
+        let empty = Merged::of([(0, None), (1, None)].into_iter()).unwrap();
         assert_eq!((empty.count(), empty.weighted_quantile(0.5, |_| 1)), (0, None));
         assert!(empty.curve().is_empty());
     }

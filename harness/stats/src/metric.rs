@@ -1,9 +1,7 @@
 //! The metrics, and how each is read from an iteration.
 
 use serde::Serialize;
-use tickbench_record::{Band, Distribution, Observation, ScenarioKind, Usage};
-
-use crate::CellSummary;
+use tickbench_record::{Band, Distribution, Observation, Usage};
 
 /// The latencies that an iteration may hold. A cleaned one is without the samples that a hiccup of the machine may have delayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -220,7 +218,7 @@ metrics! {
     StartAfterUpgradeNs = Source::Value(|seen| Some(seen.accounts?.start_after_upgrade_ns? as f64)),
 }
 
-/// Tails as they were, with the same less the machine's hiccups.
+/// Raw tails, each with the same less the machine's hiccups.
 const CLEANED: [(Metric, Metric); 15] = [
     (Metric::LagP50, Metric::LagCleanedP50),
     (Metric::LagP90, Metric::LagCleanedP90),
@@ -240,53 +238,13 @@ const CLEANED: [(Metric, Metric); 15] = [
 ];
 
 impl Metric {
-    /// The metrics on which the servers of one question are compared: those less the machine's hiccups where every cell with
-    /// figures has them, and as it was where one has not.
-    ///
-    /// p99.9 as it was decides nothing: one bad iteration is its whole tail, and belongs to the machine.
-    pub fn deciding(question: &[&CellSummary]) -> Vec<Metric> {
-        let Some(first) = question.first() else { return Vec::new() };
-        let mut with_figures = question.iter().filter(|cell| cell.completed > 0);
-        if first.cell.kind == ScenarioKind::Connect && !with_figures.all(|cell| cell.server_was_busy()) {
-            // The rate is the client's then, or the machine's; what a connection costs the server is its own all the same.
-            return vec![Metric::ServerCpuNsPerMessage];
-        }
-        let mut with_figures = question.iter().filter(|cell| cell.completed > 0).peekable();
-        let any = with_figures.peek().is_some();
-        let has = |metric| any && with_figures.all(|cell| cell.estimates.contains_key(&metric));
-        Metric::deciding_where(first.cell.kind, has).into()
-    }
-
-    /// The metrics that decide a question of this kind, where `has` tells whether all that is compared has a metric.
-    pub fn deciding_where(kind: ScenarioKind, has: impl FnOnce(Metric) -> bool) -> &'static [Metric] {
-        let (cleaned, raw): (&[Metric], &[Metric]) = match kind {
-            ScenarioKind::Latency | ScenarioKind::Scaling | ScenarioKind::Relay => (
-                &[Metric::DeliveryCleanedP50, Metric::DeliveryCleanedP99, Metric::DeliveryCleanedP999],
-                &[Metric::DeliveryP50, Metric::DeliveryP99],
-            ),
-            ScenarioKind::Load => return &[Metric::ResponseP50, Metric::ResponseP99],
-            ScenarioKind::Ping => (
-                &[Metric::RoundTripCleanedP50, Metric::RoundTripCleanedP99],
-                &[Metric::RoundTripP50, Metric::RoundTripP99],
-            ),
-            ScenarioKind::Connect => return &[Metric::MessagesPerS, Metric::ServerCpuNsPerMessage],
-            ScenarioKind::Echo => (
-                &[Metric::RoundTripCleanedP50, Metric::MessagesPerS],
-                &[Metric::RoundTripP50, Metric::MessagesPerS],
-            ),
-            ScenarioKind::Capacity => return &[Metric::CapacityPerS],
-            ScenarioKind::Throughput => return &[Metric::MessagesPerS],
-        };
-        if has(cleaned[0]) { cleaned } else { raw }
-    }
-
-    /// The same figure less the machine's hiccups, of a tail as it was; `None` of any other.
+    /// The same tail less the machine's hiccups, of a raw one; `None` of any other metric.
     pub fn cleaned(self) -> Option<Metric> {
         CLEANED.iter().find(|(raw, _)| *raw == self).map(|(_, cleaned)| *cleaned)
     }
 
-    /// The same tail as it was, of one less the machine's hiccups; `None` of any other.
-    pub fn uncleaned(self) -> Option<Metric> {
+    /// The raw tail, of one less the machine's hiccups; `None` of any other metric.
+    pub fn raw(self) -> Option<Metric> {
         CLEANED.iter().find(|(_, cleaned)| *cleaned == self).map(|(raw, _)| *raw)
     }
 

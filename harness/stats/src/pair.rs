@@ -1,8 +1,7 @@
 //! Two series of one value an iteration, side by side.
 
-use crate::compare::ratio;
 use crate::effect::Shift;
-use crate::figure::Figure;
+use crate::figure::{Figure, ratio};
 use crate::resample::Tables;
 use crate::{Estimate, FAMILY_ERROR, effect, signed_rank};
 

@@ -4,13 +4,17 @@
 //! Drawing adds to the spread of the one study that there is. Where there is no difference at all, 8 % of the drawn studies are
 //! expected to find one upwards (the share of a normal distribution of variance 2 above 1.96), and not a fortieth.
 
-use tickbench_record::{Distribution, DistributionError, samples_needed};
+use std::collections::BTreeMap;
 
-use crate::compare::{FAMILY_ERROR, normal_p};
+use tickbench_record::{Distribution, DistributionError};
+
+use crate::FAMILY_ERROR;
+use crate::blocks::Division;
+use crate::figure::normal_p;
 use crate::merged::{MERGED_RESAMPLES, Merged};
 use crate::random::SplitMix64;
 use crate::resample::{Tables, interval, median};
-use crate::values::{blocks, length_for};
+use crate::values::Values;
 use crate::{effect, signed_rank};
 
 /// Studies that are drawn: a share of 0.9 of them is known to ± 0.04.
@@ -27,47 +31,40 @@ pub struct Detection {
     pub found: f64,
 }
 
-/// How surely the quantile `q` of `one` is found to be above that of `other`, in studies of as many iterations. Both are given by
-/// iteration; `read` reads the quantile from an iteration. It is judged as in a comparison: by iteration where the typical one holds
-/// enough samples for it, else by blocks of iterations, else by all of them merged. `None` where even those are too few.
+/// How surely the quantile `q` of the first is found to be above that of the second, in studies of as many iterations. Both are given
+/// for each iteration that both completed; `read` reads the quantile from one. It is judged as in a comparison: by iteration where the
+/// typical one holds enough samples for it, else by blocks of iterations, else by all of them merged. `None` where even those are
+/// too few.
 ///
 /// # Errors
 /// Where a histogram cannot be read.
-///
-/// # Panics
-/// Where the two differ in length.
 pub fn detection(
     q: f64,
     read: fn(&Distribution) -> u64,
-    one: &[&Distribution],
-    other: &[&Distribution],
+    pairs: &BTreeMap<u32, [&Distribution; 2]>,
     seed: u64,
 ) -> Result<Option<Detection>, DistributionError> {
-    assert_eq!(one.len(), other.len(), "one of each in each iteration");
-    if one.is_empty() {
+    if pairs.is_empty() {
         return Ok(None);
     }
-    let typical = |series: &[&Distribution]| {
-        let enough = series.iter().filter(|figure| figure.count >= samples_needed(q)).count();
-        2 * enough > series.len()
-    };
-    if typical(one) && typical(other) {
-        let values = |series: &[&Distribution]| -> Vec<f64> {
-            series.iter().map(|figure| read(figure) as f64).collect()
-        };
-        return Ok(by_values(&values(one), &values(other), seed));
+    let divisions = [0, 1]
+        .map(|side| Division::of(q, &pairs.values().map(|pair| pair[side].count).collect::<Vec<u64>>()));
+    if divisions == [Some(Division::Iterations); 2] {
+        let values =
+            |side: usize| -> Vec<f64> { pairs.values().map(|pair| read(pair[side]) as f64).collect() };
+        return Ok(by_values(&values(0), &values(1), seed));
     }
-    let merged = |series: &[&Distribution]| Merged::of(series.iter().map(|figure| Some(*figure)));
-    let (of_one, of_other) = (merged(one)?, merged(other)?);
-    let length = |series: &[&Distribution]| length_for(q, series.iter().map(|figure| figure.count).collect());
-    if let Some((a, b)) = length(one).zip(length(other)) {
-        let places: Vec<u32> = (0..one.len() as u32).map(|iteration| iteration / a.max(b)).collect();
-        let (one, other) = (blocks(&places, q, &of_one), blocks(&places, q, &of_other));
-        let pairs = one.iter().filter_map(|(place, one)| Some((*one, *other.get(place)?)));
-        let (one, other): (Vec<f64>, Vec<f64>) = pairs.unzip();
-        return Ok(by_values(&one, &other, seed));
+    let merged =
+        |side: usize| Merged::of(pairs.iter().map(|(&iteration, pair)| (iteration, Some(pair[side]))));
+    let (one, other) = (merged(0)?, merged(1)?);
+    if let [Some(of_one), Some(of_other)] = divisions {
+        let length = of_one.length().max(of_other.length());
+        let values = |of: Division, merged: &Merged| Values::in_merged(of.lengthened(length), q, merged);
+        let (one, other) = (values(of_one, &one), values(of_other, &other));
+        let shared = [one.shared_with(&other), other.shared_with(&one)];
+        return Ok(by_values(&shared[0].numbers(), &shared[1].numbers(), seed));
     }
-    Ok(by_merging(q, &of_one, &of_other, one.len(), seed))
+    Ok(by_merging(q, &one, &other, pairs.len(), seed))
 }
 
 /// As [`Paired`](crate::Paired) judges, and no more of it than the verdict takes.
@@ -138,11 +135,17 @@ mod tests {
         (0..60).map(|_| iteration()).collect()
     }
 
+    fn paired<'a>(
+        one: &'a [Distribution],
+        other: &'a [Distribution],
+    ) -> BTreeMap<u32, [&'a Distribution; 2]> {
+        (0..).zip(one.iter().zip(other).map(|(one, other)| [one, other])).collect()
+    }
+
     /// How surely `one_ns` is found to be above `other_ns`.
     fn found(q: f64, read: fn(&Distribution) -> u64, [one_ns, other_ns]: [u64; 2]) -> Detection {
         let (one, other) = (series(one_ns, 400, 1), series(other_ns, 400, 2));
-        let (one, other): (Vec<_>, Vec<_>) = (one.iter().collect(), other.iter().collect());
-        detection(q, read, &one, &other, 3).unwrap().unwrap()
+        detection(q, read, &paired(&one, &other), 3).unwrap().unwrap()
     }
 
     #[test]
@@ -174,14 +177,29 @@ mod tests {
         for each in [400, 2_000] {
             let found = |ns: u64| {
                 let (one, other) = (series(ns, each, 1), series(0, each, 2));
-                let (one, other): (Vec<_>, Vec<_>) = (one.iter().collect(), other.iter().collect());
-                detection(0.999, p999, &one, &other, 3).unwrap().unwrap().found
+                detection(0.999, p999, &paired(&one, &other), 3).unwrap().unwrap().found
             };
-            assert_eq!(length_for(0.999, vec![each; 60]), (each == 2_000).then_some(3));
+            assert_eq!(Division::of(0.999, &[each; 60]), (each == 2_000).then_some(Division::Blocks(3)));
             assert!(found(300) > 0.99 && found(0) < 0.5, "{each}");
         }
         let few = series(0, 10, 1);
-        let few: Vec<&Distribution> = few.iter().collect();
-        assert_eq!(detection(0.999, p999, &few, &few, 3).unwrap(), None, "600 samples are too few");
+        assert_eq!(detection(0.999, p999, &paired(&few, &few), 3).unwrap(), None, "600 samples are too few");
+    }
+
+    #[test]
+    fn blocks_are_those_of_a_table_where_an_iteration_is_missing() {
+        // Each value tells its iteration: a block made of other iterations has another quantile.
+        let level = |at: u64| {
+            let mut histogram = new_histogram();
+            (0..2_000).for_each(|n| histogram += 5_000 + 40 * at + n % 7);
+            Distribution::of(&histogram).unwrap()
+        };
+        let all: Vec<Distribution> = (0..60).map(level).collect();
+        let mut pairs = paired(&all, &all);
+        pairs.remove(&1);
+        let found = detection(0.999, |figure| figure.p999, &pairs, 3).unwrap().unwrap();
+        // Of twenty blocks of three the middle two end with iterations 29 and 32.
+        let expected = 5_006.0 + 40.0 * (29.0 + 32.0) / 2.0;
+        assert!((found.one_ns - expected).abs() <= expected * 0.001, "{} for {expected}", found.one_ns);
     }
 }

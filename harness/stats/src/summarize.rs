@@ -3,58 +3,23 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use thiserror::Error;
 use tickbench_record::{
     DistributionError, Disturbed, Measurement, Observation, ScenarioKind, Study, samples_needed,
 };
 
-use crate::compare::Contender;
+use crate::compared_cell::{ComparedCell, Tail};
 use crate::executions::{self, Executions};
-use crate::figure::{Completed, Figure, median_estimate, merge, merged_figure};
+use crate::figure::{Completed, median_estimate, merge, merged_figure};
 use crate::merged::Merged;
 use crate::metric::{Latency, Source};
 use crate::parallel::on_all_cores;
 use crate::resample::Tables;
-use crate::values::{Values, block_length};
+use crate::values::{Values, division};
 use crate::{
-    CellSummary, Context, Estimate, Metric, Searches, Series, StolenShares, Summary, ThrottledExecutions,
-    audit, compare, felt, knee, lanes, memory, row_audit, usage, whole_iterations,
+    CellSummary, Context, Estimate, Metric, Searches, Series, StolenShares, Summary, SummaryError,
+    ThrottledExecutions, compare, interference, knee, lanes, memory, primary, row_audit, row_checks, usage,
+    whole_iterations,
 };
-
-/// Why measurements cannot be summed up.
-#[derive(Debug, Error)]
-pub enum SummaryError {
-    /// A measurement is of a cell that the study does not have.
-    #[error(
-        "failed to sum up `{cell}`, iteration {iteration}: the study has no such cell; restore the run's own study.toml"
-    )]
-    ForeignCell {
-        /// The cell.
-        cell: String,
-        /// The iteration.
-        iteration: u32,
-    },
-    /// An iteration of a cell was recorded twice.
-    #[error(
-        "failed to sum up `{cell}`: iteration {iteration} is recorded twice; remove one of its lines from measurements.jsonl"
-    )]
-    Twice {
-        /// The cell.
-        cell: String,
-        /// The iteration.
-        iteration: u32,
-    },
-    /// A stored histogram cannot be read.
-    #[error(
-        "failed to merge the histograms of `{cell}`: {cause}; remove the damaged line from measurements.jsonl"
-    )]
-    Histogram {
-        /// The cell.
-        cell: String,
-        /// What is wrong with it.
-        cause: DistributionError,
-    },
-}
 
 impl Summary {
     /// Sums up a run. Equal input gives an equal summary: the intervals come from the study's seed (0 where it has none).
@@ -75,21 +40,21 @@ impl Summary {
             cell.audits.splice(..0, row.audits);
             cell.failed_executions = row.failed;
         }
-        let drifts = audit::drifts(&executions, &deciding(&cells));
+        let drifts = row_checks::drifts(&executions, &primary::of_each(&cells));
         cells.iter_mut().zip(drifts).for_each(|(cell, drift)| cell.audits.extend(drift));
-        let contenders: Vec<Contender> = executions
+        let compared_cells: Vec<ComparedCell> = executions
             .iter()
             .zip(&cells)
             .zip(&tails)
-            .map(|((executions, cell), tails)| Contender { executions, cell, tails })
+            .map(|((executions, cell), tails)| ComparedCell { executions, cell, tails })
             .collect();
-        let (comparisons, floors) = compare::all(&contenders, &tables)
+        let (comparisons, noise_floors) = compare::all(&compared_cells, &tables)
             .map_err(|cause| SummaryError::Histogram { cell: study.name.clone(), cause })?;
         let memory = memory::slopes(&executions, &tables);
         let unreadable = |cause| SummaryError::Histogram { cell: study.name.clone(), cause };
-        let lanes = lanes::all(&contenders, context.baseline.as_deref(), &tables).map_err(unreadable)?;
-        let felt = felt::all(&contenders, &tables).map_err(unreadable)?;
-        let knees = knee::all(&contenders, &tables);
+        let lanes = lanes::all(&compared_cells, context.baseline.as_deref(), &tables).map_err(unreadable)?;
+        let interference = interference::all(&compared_cells, &tables).map_err(unreadable)?;
+        let knees = knee::all(&compared_cells, &tables);
         Ok(Summary {
             study: study.name.clone(),
             iterations: study.iterations,
@@ -98,23 +63,15 @@ impl Summary {
             in_progress: context.in_progress,
             cells,
             comparisons,
-            floors,
+            noise_floors,
             memory,
             lanes,
-            felt,
+            interference,
             knees,
             stolen: StolenShares::of(measurements),
             throttled: ThrottledExecutions::of(measurements),
         })
     }
-}
-
-/// The first of the metrics that decide each cell's question.
-fn deciding(cells: &[CellSummary]) -> Vec<Option<Metric>> {
-    let asked = |one: &CellSummary| -> Vec<&CellSummary> {
-        cells.iter().filter(|other| other.cell.asks_the_same_as(&one.cell)).collect()
-    };
-    cells.iter().map(|cell| Metric::deciding(&asked(cell)).first().copied()).collect()
 }
 
 /// A cell's summary, and those quantiles that single iterations do not tell.
@@ -138,8 +95,8 @@ fn summarize(
                     continue;
                 }
                 let merged = histograms.of(latency)?;
-                if let Some(length) = block_length(metric, completed) {
-                    let values = Values::in_merged(length, q, completed, merged);
+                if let Some(division) = division(metric, completed) {
+                    let values = Values::in_merged(division, q, merged);
                     let estimate = median_estimate(values.numbers(), tables);
                     tails.insert(metric, Tail::Blocks(values));
                     estimate
@@ -163,13 +120,13 @@ fn summarize(
         (Some(messages), Some(bytes)) => context.ceiling_share(cell, messages, bytes),
         _ => None,
     };
-    let mut curves = |as_it_was, cleaned| {
+    let mut curves = |raw, cleaned| {
         if flood {
             return Ok::<_, DistributionError>((Vec::new(), Vec::new()));
         }
-        let all = histograms.of(as_it_was)?.curve();
+        let all = histograms.of(raw)?.curve();
         let kept = histograms.of(cleaned)?;
-        let kept = if kept.count() > 0 { kept } else { histograms.of(as_it_was)? };
+        let kept = if kept.count() > 0 { kept } else { histograms.of(raw)? };
         Ok((all, kept.typical_curve()))
     };
     let (merged_quantiles, typical_quantiles) = curves(main, cleaned)?;
@@ -191,7 +148,7 @@ fn summarize(
             .iter()
             .filter_map(|(metric, tail)| Some((*metric, tail.blocks()?.iterations_each)))
             .collect(),
-        audits: audit::of_cell(executions, context),
+        audits: row_checks::of_cell(executions, context),
         failed_executions: Vec::new(),
         ceiling_share,
         disturbed: disturbed(completed),
@@ -207,23 +164,6 @@ fn summarize(
         },
     };
     Ok((summary, tails))
-}
-
-/// A quantile for which single iterations hold too few samples.
-pub(crate) enum Tail {
-    /// Told by blocks of iterations.
-    Blocks(Values),
-    /// Told by all iterations merged.
-    Merged(Figure),
-}
-
-impl Tail {
-    pub(crate) fn blocks(&self) -> Option<&Values> {
-        match self {
-            Tail::Blocks(values) => Some(values),
-            Tail::Merged(_) => None,
-        }
-    }
 }
 
 /// What became of all that disturbed a cell; `None` where nobody did.

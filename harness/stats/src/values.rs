@@ -3,27 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use tickbench_record::{DistributionError, Observation, samples_needed};
+use tickbench_record::{DistributionError, Observation};
 
 use crate::Metric;
+use crate::blocks::Division;
 use crate::figure::{Completed, merge};
 use crate::merged::Merged;
-use crate::metric::{Latency, Source};
-
-/// The samples that a block needs for a quantile: five beyond it. Half of what a figure that stands alone needs, since this one is
-/// the median over many blocks.
-fn block_needs(q: f64) -> u64 {
-    samples_needed(q).div_ceil(2)
-}
-
-/// Whether a block of so many samples has a value: the last one may hold half of what it needs.
-pub(crate) fn has_enough(q: f64, samples: u64) -> bool {
-    2 * samples >= block_needs(q)
-}
-
-/// Blocks from which on they are worth telling a figure by: ten pairs can still be told apart at 5 % in a scenario of twenty
-/// comparisons (the signed-rank test's smallest p is 2 · 2⁻¹⁰).
-const LEAST_BLOCKS: usize = 10;
+use crate::metric::Source;
 
 /// The values, by the number of their iteration or block.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,30 +27,32 @@ impl Values {
         if let Some(values) = Values::by_iteration(metric, completed) {
             return Ok(Some(values));
         }
-        match block_length(metric, completed) {
-            Some(length) => Values::by_blocks_of(length, metric, completed),
+        match division(metric, completed) {
+            Some(division) => Values::by_blocks_of(division.length(), metric, completed),
             None => Ok(None),
         }
     }
 
-    /// The metric of each iteration that has it; of a quantile, where most iterations have the samples that it needs. One
-    /// iteration in which the machine stood still holds fewer, or none; it counts as what it is, one bad observation of many.
-    /// Merged with the others, its late messages would be the whole tail.
+    /// The metric of each iteration that has it, where most have: of a quantile, where most have the samples that it needs.
     pub(crate) fn by_iteration(metric: Metric, completed: &Completed) -> Option<Values> {
-        let of = |seen: &Observation| match metric.source() {
-            Source::Quantile(latency, quantile) => {
-                let figure = latency.of(seen).filter(|figure| figure.count > 0)?;
-                Some((quantile.of(figure) as f64, figure.count >= samples_needed(quantile.q())))
-            }
-            Source::Value(value) => value(seen).map(|value| (value, true)),
+        let of_each = |value: &dyn Fn(&Observation) -> Option<f64>| -> BTreeMap<u32, f64> {
+            completed.iter().filter_map(|(&iteration, seen)| Some((iteration, value(seen)?))).collect()
         };
-        let all: Vec<(u32, (f64, bool))> =
-            completed.iter().filter_map(|(&iteration, seen)| Some((iteration, of(seen)?))).collect();
-        let enough = all.iter().filter(|(_, (_, enough))| *enough).count();
-        (2 * enough > completed.len()).then(|| Values {
-            iterations_each: 1,
-            by_place: all.into_iter().map(|(at, (value, _))| (at, value)).collect(),
-        })
+        let by_place = match metric.source() {
+            Source::Quantile(latency, quantile) => {
+                (division(metric, completed) == Some(Division::Iterations)).then_some(())?;
+                of_each(&|seen| {
+                    let figure = latency.of(seen)?;
+                    Division::Iterations
+                        .has_enough(quantile.q(), figure.count)
+                        .then(|| quantile.of(figure) as f64)
+                })
+            }
+            Source::Value(value) => {
+                Some(of_each(&value)).filter(|values| 2 * values.len() > completed.len())?
+            }
+        };
+        Some(Values { iterations_each: 1, by_place })
     }
 
     /// The quantile of each block of so many iterations, merged within it.
@@ -75,15 +63,13 @@ impl Values {
     ) -> Result<Option<Values>, DistributionError> {
         let Source::Quantile(latency, quantile) = metric.source() else { return Ok(None) };
         let merged = merge(completed, latency)?;
-        Ok(Some(Values::in_merged(length, quantile.q(), completed, &merged)))
+        Ok(Some(Values::in_merged(Division::Blocks(length), quantile.q(), &merged)))
     }
 
-    /// The same where the iterations are merged already. A block that has less than half of the samples that it needs, as the last one may, has
-    /// no value.
-    pub(crate) fn in_merged(length: u32, q: f64, completed: &Completed, merged: &Merged) -> Values {
-        let places: Vec<u32> = completed.keys().map(|iteration| iteration / length).collect();
-        let by_place = blocks(&places, q, merged);
-        Values { iterations_each: length, by_place }
+    /// The quantile of iterations that are merged already.
+    pub(crate) fn in_merged(division: Division, q: f64, merged: &Merged) -> Values {
+        let by_place = merged.in_places(division, &[q]).swap_remove(0);
+        Values { iterations_each: division.length(), by_place }
     }
 
     /// The places that both have.
@@ -98,34 +84,11 @@ impl Values {
     }
 }
 
-/// The quantile of the samples in each place, where `places` holds the place of each that was merged, in order.
-pub(crate) fn blocks(places: &[u32], q: f64, merged: &Merged) -> BTreeMap<u32, f64> {
-    let mut distinct = places.to_vec();
-    distinct.dedup();
-    let value = |place: u32| {
-        let is_in = |at: usize| u64::from(places[at] == place);
-        has_enough(q, merged.weighted_count(is_in)).then(|| merged.weighted_quantile(q, is_in)).flatten()
-    };
-    distinct.into_iter().filter_map(|place| Some((place, value(place)? as f64))).collect()
-}
-
-/// How many iterations make a block for the metric, where there are enough such blocks: as many typical ones as hold its samples.
-pub(crate) fn block_length(metric: Metric, completed: &Completed) -> Option<u32> {
+/// How a quantile is divided over the iterations; `None` where they are too few, and of what is no quantile.
+pub(crate) fn division(metric: Metric, completed: &Completed) -> Option<Division> {
     let Source::Quantile(latency, quantile) = metric.source() else { return None };
-    length_for(quantile.q(), counts(latency, completed))
-}
-
-/// The same for a quantile, of the samples in each iteration.
-pub(crate) fn length_for(q: f64, mut counts: Vec<u64>) -> Option<u32> {
-    counts.sort_unstable();
-    let typical = *counts.get(counts.len() / 2)?;
-    let length = (typical > 0).then(|| block_needs(q).div_ceil(typical))?;
-    let blocks = counts.len() as u64 / length.max(1);
-    (blocks >= LEAST_BLOCKS as u64).then_some(length as u32)
-}
-
-fn counts(latency: Latency, completed: &Completed) -> Vec<u64> {
-    completed.values().map(|seen| latency.of(seen).map_or(0, |figure| figure.count)).collect()
+    let count = |seen: &&Observation| latency.of(seen).map_or(0, |figure| figure.count);
+    Division::of(quantile.q(), &completed.values().map(count).collect::<Vec<u64>>())
 }
 
 #[cfg(test)]
@@ -133,6 +96,8 @@ mod tests {
     use tickbench_record::{Distribution, new_histogram};
 
     use super::*;
+    use crate::metric::Latency;
+    use crate::resample::median;
 
     fn seen(values: impl Iterator<Item = u64>) -> Observation {
         let mut histogram = new_histogram();
@@ -160,7 +125,30 @@ mod tests {
         let completed: Completed = (0..).zip(&observations).collect();
         assert_eq!(Values::of(Metric::DeliveryP999, &completed).unwrap(), None);
         assert_eq!(Values::of(Metric::DeliveryP999, &Completed::new()).unwrap(), None);
-        assert_eq!(length_for(0.999, vec![0; 50]), None, "where the typical iteration has no samples");
-        assert_eq!(length_for(0.999, vec![1_250; 40]), Some(4));
+    }
+
+    /// The graph's thick line and the table must be the same figure, with the same iterations behind it, where some are missing.
+    #[test]
+    fn tables_and_graphs_have_the_same_blocks_where_iterations_are_missing() {
+        // Each value tells its iteration: a block made of other iterations has another quantile.
+        let observations: Vec<Observation> =
+            (0..60).map(|at| seen((0..1_250).map(move |n| 1_000 + 20 * at + n % 7))).collect();
+        let mut completed: Completed = (0..).zip(&observations).collect();
+        completed.retain(|at, _| ![1, 2, 17, 30].contains(at));
+        let values = Values::of(Metric::DeliveryP999, &completed).unwrap().unwrap();
+        assert_eq!(values.iterations_each, 4);
+        let last_of = |block: u32| (4 * block..4 * block + 4).rfind(|at| completed.contains_key(at)).unwrap();
+        let expected: Vec<f64> = (0..15).map(|block| f64::from(1_006 + 20 * last_of(block))).collect();
+        for (value, expected) in values.numbers().iter().zip(&expected) {
+            assert!((value - expected).abs() <= expected * 0.001, "{value} for {expected}");
+        }
+        let curve = merge(&completed, Latency::Delivery).unwrap().typical_curve();
+        for (metric, q) in
+            [(Metric::DeliveryP50, 0.5), (Metric::DeliveryP99, 0.99), (Metric::DeliveryP999, 0.999)]
+        {
+            let drawn = curve.iter().find(|(at, _)| (at - q).abs() < 1e-9).unwrap().1;
+            let table = median(&Values::of(metric, &completed).unwrap().unwrap().numbers()).unwrap();
+            assert_eq!(drawn as f64, table.round(), "{metric:?}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use tickbench_record::{
     Accounts, Capacity, Ceiling, Client, ClientCeiling, Distribution, Encoding, Measurement, Observation,
     Step, StepSeen, Wait, new_histogram,
 };
-use tickbench_stats::{Context, Doubt, Metric, Summary};
+use tickbench_stats::{Caveat, Context, Metric, Summary};
 
 fn step(rate_per_s: f64, held: bool, lag_p99_ns: u64, shares: (f64, f64)) -> Step {
     let seen = StepSeen {
@@ -69,11 +69,11 @@ fn a_sleeping_client_that_is_busy_while_the_server_is_not_makes_a_lower_bound() 
     let found =
         |server: &str, _: u32| searched(200_000.0, if server == "a" { (0.9, 0.7) } else { (0.9, 0.99) });
     let summary = summed("\"block\"", found, &Context::default());
-    assert_eq!(summary.cells[0].doubt(), Some(Doubt::ClientBound));
-    assert_eq!(summary.cells[1].doubt(), None, "a busy server is what limited it");
+    assert_eq!(summary.cells[0].caveat(), Some(Caveat::ClientBound));
+    assert_eq!(summary.cells[1].caveat(), None, "a busy server is what limited it");
     assert!(summary.comparisons.is_empty(), "a lower bound is compared with nothing");
     let spinning = summed("\"spin\"", found, &Context::default());
-    assert_eq!(spinning.cells[0].doubt(), None, "a client that polls is always busy");
+    assert_eq!(spinning.cells[0].caveat(), None, "a client that polls is always busy");
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn a_client_near_its_ceiling_makes_a_lower_bound() {
     let found =
         |server: &str, _: u32| searched(if server == "a" { 100_000.0 } else { 200_000.0 }, (1.0, 1.0));
     let summary = summed("\"spin\"", found, &context);
-    assert_eq!(summary.cells[0].doubt(), None);
-    assert_eq!(summary.cells[1].doubt(), Some(Doubt::ClientBound));
+    assert_eq!(summary.cells[0].caveat(), None);
+    assert_eq!(summary.cells[1].caveat(), Some(Caveat::ClientBound));
 }
 
 /// Searches that may have found too little matter only where they could move the median.
@@ -105,9 +105,9 @@ fn a_few_bounded_searches_above_the_median_leave_the_verdict() {
         }
     };
     let few = summed("\"block\"", bound(8), &Context::default());
-    assert_eq!((few.cells[0].searches.unwrap().client_bound, few.cells[0].doubt()), (4, None));
+    assert_eq!((few.cells[0].searches.unwrap().client_bound, few.cells[0].caveat()), (4, None));
     let many = summed("\"block\"", bound(6), &Context::default());
-    assert_eq!(many.cells[0].doubt(), Some(Doubt::ClientBound));
+    assert_eq!(many.cells[0].caveat(), Some(Caveat::ClientBound));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_search_that_nothing_ended_makes_a_lower_bound() {
         Observation { capacity: Some(Capacity { rate_per_s: 200_000.0, steps }), ..rate(200_000.0) }
     };
     let summary = summed("\"block\"", found, &Context::default());
-    assert_eq!(summary.cells[0].doubt(), Some(Doubt::Unbounded));
+    assert_eq!(summary.cells[0].caveat(), Some(Caveat::Unbounded));
 }
 
 /// An execution at an offered rate: 2,000 responses around `response_ns`, and the share of the messages that was sent in time.
@@ -176,7 +176,7 @@ fn a_knee_may_be_beyond_the_highest_rate() {
 fn overload_fails_no_audit_and_ends_the_curve() {
     let of = |rate: f64, _: u32| offered(rate, 50_000, if rate > 150_000.0 { 0.9 } else { 1.0 }, (0.3, 1.0));
     let summary = curve("[100000, 200000]", of);
-    assert!(summary.cells.iter().all(|cell| cell.is_sound() && cell.doubt().is_none()));
+    assert!(summary.cells.iter().all(|cell| cell.is_sound() && cell.caveat().is_none()));
     assert_eq!(summary.knees[0].beyond_per_s, Some(200_000.0));
 }
 
@@ -187,6 +187,6 @@ fn where_the_client_limits_the_curve_is_not_the_servers() {
         offered(rate, if busy { 900_000 } else { 50_000 }, 1.0, if busy { (0.95, 0.6) } else { (0.3, 0.4) })
     };
     let summary = curve("[100000, 200000]", of);
-    assert_eq!(summary.cells[1].doubt(), Some(Doubt::ClientBound));
+    assert_eq!(summary.cells[1].caveat(), Some(Caveat::ClientBound));
     assert_eq!((summary.knees[0].before_per_s, summary.knees[0].beyond_per_s), (100_000.0, None));
 }

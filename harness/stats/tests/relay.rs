@@ -31,16 +31,22 @@ fn summary(seen: impl Fn(&Cell, Observation) -> Observation) -> Summary {
 fn a_disturbance_is_felt_where_the_same_server_is_slower_beside_it() {
     let summary = summary(|_, seen| seen);
     assert!(summary.comparisons.is_empty(), "one server has nobody to be compared with");
-    let felt = |beside, metric| {
-        summary.felt.iter().find(|felt| felt.cell.beside == beside && felt.metric == metric).unwrap()
+    let interference = |beside, metric| {
+        summary.interference.iter().find(|one| one.cell.beside == beside && one.metric == metric).unwrap()
     };
     for metric in [Metric::DeliveryP50, Metric::DeliveryP99] {
-        let churn = felt(Disturbance::Churn, metric);
+        let churn = interference(Disturbance::Churn, metric);
         assert!((churn.ratio.estimate - 1.3).abs() < 0.05 && churn.verdict == Verdict::Higher, "{churn:?}");
-        let half_open = felt(Disturbance::HalfOpen, metric);
+        let half_open = interference(Disturbance::HalfOpen, metric);
         assert_eq!((half_open.ratio.estimate, half_open.verdict), (1.0, Verdict::NoDifference));
     }
-    assert_eq!(summary.felt.len(), 4, "the undisturbed cell is compared with nothing");
+    assert_eq!(summary.interference.len(), 4, "the undisturbed cell is compared with nothing");
+    let json = serde_json::to_value(&summary).unwrap();
+    assert_eq!(
+        json["felt"].as_array().map(Vec::len),
+        Some(4),
+        "who reads summary.json finds it by this name"
+    );
 }
 
 #[test]
@@ -69,7 +75,7 @@ fn where_the_client_fell_behind_its_own_schedule_the_row_is_no_verdict_and_nothi
     assert!(summary.cells.iter().all(|cell| cell.is_sound()), "it is no server's fault");
     let late = summary.cells[1].ruled(Ruling::ClientBound).unwrap();
     assert_eq!((late.check, late.figure), (Check::Publisher, 0.06));
-    assert!(summary.felt.iter().all(|felt| felt.cell.beside == Disturbance::HalfOpen));
+    assert!(summary.interference.iter().all(|one| one.cell.beside == Disturbance::HalfOpen));
     // Resident memory is 1 byte at both ends.
     assert_eq!(summary.cells[0].estimates[&Metric::ServerRssGrowthBytes].estimate, 0.0);
 }

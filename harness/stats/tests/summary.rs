@@ -4,7 +4,7 @@ mod support;
 
 use support::{LATENCY, cells, completed, deliveries, failed, noise, rate, scenario, study, usage};
 use tickbench_record::{Cell, Measurement, Observation, Study};
-use tickbench_stats::{Context, Doubt, Metric, Summary, SummaryError, Verdict};
+use tickbench_stats::{Caveat, Context, Metric, Summary, SummaryError, Verdict};
 
 #[test]
 fn cells_stand_in_the_order_of_the_study_whatever_the_order_of_the_lines() {
@@ -167,15 +167,15 @@ fn a_flood_that_the_server_did_not_limit_is_compared_with_nothing() {
         .flat_map(|at| cells.iter().zip(&seen).map(move |(cell, seen)| completed(cell, at, seen.clone())))
         .collect();
     let summary = Summary::of(&study, &lines, &Context::default()).unwrap();
-    let doubts: Vec<Option<Doubt>> = summary.cells.iter().map(|cell| cell.doubt()).collect();
-    let expected = [None, Some(Doubt::ClientBound), Some(Doubt::Idle), Some(Doubt::Unknown)];
-    assert_eq!(doubts, expected);
+    let caveats: Vec<Option<Caveat>> = summary.cells.iter().map(|cell| cell.caveat()).collect();
+    let expected = [None, Some(Caveat::ClientBound), Some(Caveat::Idle), Some(Caveat::Unknown)];
+    assert_eq!(caveats, expected);
     assert!(summary.comparisons.is_empty());
     // What gathers messages by itself is no verdict where each is to be sent alone, however busy it was.
     let coalescing = [cells[0].server.clone()];
     let context = Context { coalescing: coalescing.into(), ..Context::default() };
     let summary = Summary::of(&study, &lines, &context).unwrap();
-    assert_eq!(summary.cells[0].doubt(), Some(Doubt::Coalesced));
+    assert_eq!(summary.cells[0].caveat(), Some(Caveat::Coalesced));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tickbench_record::{
     Band, Ceiling, Cell, Client, ClientCeiling, ClockCheck, Distribution, Encoding, Hiccups, Measurement,
     Observation, Stages, Study, Wait,
 };
-use tickbench_stats::{Check, Context, Doubt, Metric, Ruling, Summary, Verdict};
+use tickbench_stats::{Caveat, Check, Context, Metric, Ruling, Summary, Verdict};
 
 fn with_control(mut study: Study) -> Study {
     study.control = study.servers.first().cloned();
@@ -73,11 +73,11 @@ fn of_200_servers_compared_with_themselves_one_in_twenty_has_a_false_verdict() {
         .collect();
     for summary in &runs {
         // Three tails less the machine's hiccups, and three as they were.
-        assert_eq!(summary.floors.len(), 6);
+        assert_eq!(summary.noise_floors.len(), 6);
         assert!(summary.comparisons.is_empty(), "a control is compared with its twin alone");
     }
     let alarms = |summary: &&Summary| {
-        summary.floors.iter().filter(|floor| floor.verdict != Verdict::NoDifference).count()
+        summary.noise_floors.iter().filter(|floor| floor.verdict != Verdict::NoDifference).count()
     };
     let alarmed = runs.iter().filter(|summary| alarms(summary) > 0).count();
     // Ten and two standard deviations.
@@ -85,7 +85,7 @@ fn of_200_servers_compared_with_themselves_one_in_twenty_has_a_false_verdict() {
     let alarms: usize = runs.iter().map(|summary| alarms(&summary)).sum();
     assert!(alarms <= 200 * 6 / 40, "{alarms} of 1,200 comparisons");
     let median_floor = |metric| {
-        let floors = runs.iter().flat_map(|summary| &summary.floors);
+        let floors = runs.iter().flat_map(|summary| &summary.noise_floors);
         let mut floors: Vec<f64> =
             floors.filter(|floor| floor.metric == metric).map(|floor| floor.floor).collect();
         floors.sort_by(f64::total_cmp);
@@ -122,7 +122,7 @@ fn a_difference_below_the_noise_floor_is_none() {
         let p50 = 1_000_000.0 * factor * (1.0 + 0.01 * noise(7_000 + u64::from(at)));
         Observation { delivery_ns: Some(quantiles([p50, p50, p50])), ..rate(1_000.0) }
     });
-    let floor = summary.floors.iter().find(|floor| floor.metric == Metric::DeliveryP50).unwrap();
+    let floor = summary.noise_floors.iter().find(|floor| floor.metric == Metric::DeliveryP50).unwrap();
     assert!(floor.floor > 0.021 && floor.verdict == Verdict::NoDifference, "{floor:?}");
     let compared = summary.comparisons.iter().find(|one| one.metric == Metric::DeliveryP50).unwrap();
     assert!(compared.p < 1e-6 && compared.ratio.high < 1.0, "{compared:?}");
@@ -144,12 +144,14 @@ fn a_control_has_no_place_and_a_false_alarm_is_seen() {
     assert_eq!(summary.ranking(&questions[0], Metric::DeliveryCleanedP50).len(), 2);
     let controls: Vec<_> = summary.cells.iter().filter(|cell| cell.cell.is_control()).collect();
     assert!(summary.ranking(&controls, Metric::DeliveryCleanedP50).is_empty());
-    let p50 = summary.floors.iter().find(|floor| floor.metric == Metric::DeliveryCleanedP50).unwrap();
+    let p50 = summary.noise_floors.iter().find(|floor| floor.metric == Metric::DeliveryCleanedP50).unwrap();
     assert_eq!((p50.server.as_str(), p50.verdict), ("a", Verdict::Lower));
+    let json = serde_json::to_value(&summary).unwrap();
+    assert_eq!(json["floors"].as_array().map(Vec::len), Some(summary.noise_floors.len()), "by this name");
 }
 
 #[test]
-fn servers_are_compared_as_it_was_where_one_has_no_cleaned_tail() {
+fn servers_are_compared_on_raw_tails_where_one_has_no_cleaned_tail() {
     let study = study(&["a", "b"], &scenario("paced", "latency", LATENCY));
     let summary = summed(&study, |place, cell, at| {
         let seen = weathered(at, place as u64, 1.0);
@@ -181,16 +183,16 @@ fn a_client_near_its_ceiling_is_what_limits_a_flood() {
     let summed = |ceiling| {
         let context = Context { ceilings: vec![ceiling], ..Context::default() };
         let summary = Summary::of(&study, &lines, &context).unwrap();
-        (summary.cells[0].ceiling_share, summary.cells[0].doubt())
+        (summary.cells[0].ceiling_share, summary.cells[0].caveat())
     };
     // The server was busy, and yet the rate is nine tenths of what a throttled client takes in.
-    let (share, doubt) = summed(ceiling(Encoding::Binary, 1e6, 1e9));
+    let (share, caveat) = summed(ceiling(Encoding::Binary, 1e6, 1e9));
     assert!((share.unwrap() - 0.9).abs() < 1e-12);
-    assert_eq!(doubt, Some(Doubt::ClientBound));
+    assert_eq!(caveat, Some(Caveat::ClientBound));
     assert_eq!(summed(ceiling(Encoding::Binary, 9e6, 1e9)).1, None, "a tenth of its ceiling");
     assert_eq!(
         summed(ceiling(Encoding::Binary, 9e6, 50e6)).1,
-        Some(Doubt::ClientBound),
+        Some(Caveat::ClientBound),
         "its ceiling in bytes"
     );
     assert_eq!(summed(ceiling(Encoding::Json, 1e6, 1e9)), (None, None), "another encoding's");

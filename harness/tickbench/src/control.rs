@@ -1,7 +1,7 @@
 //! `tickbench control`: one server against itself. What differs is the machine's noise, and a verdict is a false one.
 
 use tickbench_record::{CONTROL, Study};
-use tickbench_stats::{Absence, CellSummary, Floor, Metric, Paired, Verdict};
+use tickbench_stats::{Absence, CellSummary, Metric, NoiseFloor, Paired, Verdict};
 
 use crate::cli::{ControlArgs, RunArgs};
 use crate::exit::ExitStatus;
@@ -15,12 +15,12 @@ pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<ExitSta
     let RunOutcome { folder, status } = run::run_study(root, &args.of_run())?;
     let Some(folder) = folder else { return Ok(status) };
     let summary = derive::summary(&folder)?;
-    let floors = &summary.floors;
-    out::text(format_args!("\n{}", shown(floors)));
-    let alarms = floors.iter().filter(|one| one.verdict != Verdict::NoDifference).count();
-    let needed = Paired::fewest(floors.len());
-    let can_tell = floors.iter().any(|one| one.ratio.iterations >= needed);
-    let (verdict, said) = match (floors.len(), alarms) {
+    let noise_floors = &summary.noise_floors;
+    out::text(format_args!("\n{}", shown(noise_floors)));
+    let alarms = noise_floors.iter().filter(|one| one.verdict != Verdict::NoDifference).count();
+    let needed = Paired::fewest(noise_floors.len());
+    let can_tell = noise_floors.iter().any(|one| one.ratio.iterations >= needed);
+    let (verdict, said) = match (noise_floors.len(), alarms) {
         (0, _) => {
             (ExitStatus::Undecided, format!("nothing could be compared: {}", why_nothing(&summary.cells)))
         }
@@ -49,7 +49,7 @@ pub(crate) fn command(root: &Root, args: &ControlArgs) -> anyhow::Result<ExitSta
 /// Why no row could be compared with its control: what stands against the first one that does not.
 fn why_nothing(cells: &[CellSummary]) -> String {
     let why = |cell: &CellSummary| {
-        let what = match Metric::deciding(&[cell]).into_iter().find_map(|metric| cell.absence(metric)) {
+        let what = match Metric::primary(&[cell]).into_iter().find_map(|metric| cell.absence(metric)) {
             Some(Absence::NothingCompleted) => match cell.failures.first() {
                 Some(failure) => format!("completed no iteration ({})", failure.reason),
                 None => "completed no iteration".into(),
@@ -113,8 +113,8 @@ pub(crate) fn of_servers(names: &[String], manifest: &Manifest) -> Option<String
 }
 
 /// The ratio of each metric of each question with its interval, and the smallest difference that follows from it.
-fn shown(floors: &[Floor]) -> String {
-    let rows: Vec<[String; 3]> = floors.iter().map(row).collect();
+fn shown(noise_floors: &[NoiseFloor]) -> String {
+    let rows: Vec<[String; 3]> = noise_floors.iter().map(row).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (first, second) = (width(0), width(1));
     rows.iter()
@@ -122,8 +122,8 @@ fn shown(floors: &[Floor]) -> String {
         .collect()
 }
 
-fn row(floor: &Floor) -> [String; 3] {
-    let Floor { ratio, .. } = floor;
+fn row(floor: &NoiseFloor) -> [String; 3] {
+    let NoiseFloor { ratio, .. } = floor;
     let metric = serde_json::to_string(&floor.metric).expect("a metric is a word");
     let verdict = match floor.verdict {
         Verdict::NoDifference => "",

@@ -7,6 +7,10 @@ use std::process::Command;
 use serde::Deserialize;
 use tickbench_record::ScenarioKind;
 
+mod imports;
+
+use imports::Files;
+
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -75,6 +79,72 @@ fn nobody_imports_what_the_architecture_forbids() {
                 assert!(may_import(importer).contains(&imported.as_str()), "{importer} imports {imported}");
             }
         }
+    }
+}
+
+/// Crates in which no files import each other in a circle: each file can be read with those that it imports, and no others.
+const WITHOUT_CIRCLES: &[&str] = &["harness/stats", "graphs"];
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    for folder in WITHOUT_CIRCLES {
+        let source = root().join(folder).join("src");
+        let texts: Vec<(PathBuf, String)> = sources(&source)
+            .into_iter()
+            .map(|path| (path.strip_prefix(&source).unwrap().into(), std::fs::read_to_string(path).unwrap()))
+            .collect();
+        assert!(!texts.is_empty(), "`{folder}` has no source files");
+        let circles = Files::new(texts.iter().map(|(path, text)| (path.as_path(), text.as_str()))).circles();
+        assert!(circles.is_empty(), "`{folder}` has files that import each other in a circle: {circles:?}");
+    }
+}
+
+/// The circles of a made-up crate.
+fn circles(files: &[(&str, &str)]) -> Vec<Vec<String>> {
+    Files::new(files.iter().map(|(path, text)| (Path::new(*path), *text))).circles()
+}
+
+#[test]
+fn circles_are_found_however_they_are_written() {
+    let root = (
+        "lib.rs",
+        "mod a;\nmod b;\n#[cfg(test)]\nmod c;\npub use a::A;\npub use b::{B, Other as Renamed};\n",
+    );
+    let to_a = "use crate::a::A;\n";
+    let ways_to_b = [
+        "use crate::b::B;\n",
+        "use crate::b;\n",
+        "use crate::{\n    b::{self, B},\n    c::C,\n};\n",
+        "use super::b::B;\n",
+        "use crate::B;\n",
+        "use crate::Renamed;\n",
+        "pub(crate) use crate::b::B;\n",
+        "fn of() -> u32 {\n    crate::b::count()\n}\n",
+        "fn of() -> u32 {\n    use crate::b::count;\n    count()\n}\n",
+    ];
+    for to_b in ways_to_b {
+        assert_eq!(circles(&[root, ("a.rs", to_b), ("b.rs", to_a), ("c.rs", "")]), [["a", "b"]], "{to_b}");
+    }
+    let three = [root, ("a.rs", ways_to_b[0]), ("b.rs", "use crate::c::C;\n"), ("c.rs", to_a)];
+    assert_eq!(circles(&three), [["a", "b", "c"]]);
+    let nested = [("lib.rs", "mod a;\n"), ("a/mod.rs", "mod b;\nuse b::B;\n"), ("a/b.rs", "use super::A;\n")];
+    assert_eq!(circles(&nested), [["a", "a::b"]]);
+    let with_the_root = [("lib.rs", "mod a;\nuse a::A;\n"), ("a.rs", "use crate::OfTheRoot;\n")];
+    assert_eq!(circles(&with_the_root), [["crate", "a"]]);
+}
+
+#[test]
+fn what_is_no_import_makes_no_circle() {
+    let root = ("lib.rs", "mod a;\nmod b;\npub use a::A;\npub use b::B;\n");
+    let to_b = ("a.rs", "use crate::B;\n");
+    let no_ways_to_a = [
+        "",
+        "use std::a::A;\n",
+        "/// See [`A`](crate::A).\npub struct B;\n",
+        "pub struct B;\n\n#[cfg(test)]\nmod tests {\n    use crate::a::A;\n}\n",
+    ];
+    for text in no_ways_to_a {
+        assert_eq!(circles(&[root, to_b, ("b.rs", text)]), Vec::<Vec<String>>::new(), "{text}");
     }
 }
 

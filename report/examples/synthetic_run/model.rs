@@ -83,7 +83,7 @@ fn paced(cell: &Cell, scenario: &Scenario, weather: f64, random: &mut Rng) -> Ob
     let client_share = if waking > 0.0 { 0.21 + client * 0.03 } else { 0.999 };
     let mut observation =
         seen(cell, window_ns, received, received, share, client_share + 0.0005 * normal(random), random);
-    (observation.lag_ns, observation.delivery_ns) = (lag.as_it_was(), delivery.as_it_was());
+    (observation.lag_ns, observation.delivery_ns) = (lag.raw(), delivery.raw());
     if cell.idle == Idle::Spin {
         (observation.lag_cleaned_ns, observation.server_hiccups) = (lag.cleaned(), Some(lag.hiccups));
     }
@@ -132,7 +132,7 @@ fn echo(cell: &Cell, scenario: &Scenario, weather: f64, random: &mut Rng) -> Obs
     }
     let received = round_trip.all.len();
     let mut observation = seen(cell, elapsed, received, received, 0.29, 0.999, random);
-    observation.round_trip_ns = round_trip.as_it_was();
+    observation.round_trip_ns = round_trip.raw();
     (observation.round_trip_cleaned_ns, observation.client_hiccups) =
         (round_trip.cleaned(), Some(round_trip.hiccups));
     observation
@@ -244,7 +244,7 @@ impl Tails {
         value
     }
 
-    fn as_it_was(&self) -> Option<Distribution> {
+    fn raw(&self) -> Option<Distribution> {
         Distribution::of(&self.all)
     }
 

@@ -152,7 +152,7 @@ fn drifts(run: &Run, audited: &[&CellSummary]) -> Option<String> {
     let all = count(audited.len() as u64);
     (!drifting.is_empty()).then(|| {
         format!(
-            "**Drift.** The deciding figure of {} of {all} rows drifted over the run, {}{named}. That fails no row: cells take \
+            "**Drift.** The primary figure of {} of {all} rows drifted over the run, {}{named}. That fails no row: cells take \
              turns, so a drift of the machine hits those that are compared alike. It is why figures of different hours are not \
              compared.",
             count(drifting.len() as u64),

@@ -2,7 +2,7 @@
 
 use tickbench_record::{Cell, ScenarioKind, Study};
 use tickbench_stats::{
-    CLIENT_BUSY, CLIENT_HEADROOM, CellSummary, Doubt, Estimate, Metric, SERVER_BUSY, Searches,
+    CLIENT_BUSY, CLIENT_HEADROOM, Caveat, CellSummary, Estimate, Metric, SERVER_BUSY, Searches,
 };
 
 use super::flags::row_name;
@@ -46,9 +46,9 @@ fn capacities<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
     ];
     let mut table = Table::new(headings.chain(rest.map(String::from)));
     for cell in question {
-        let (sign, mark) = match cell.doubt() {
+        let (sign, mark) = match cell.caveat() {
             None => ("", String::new()),
-            Some(doubt) => mark(&mut table, doubt),
+            Some(caveat) => mark(&mut table, caveat),
         };
         let mut row = vec![
             format!("{}{mark}", row_name(run, &mut table, cell)),
@@ -96,21 +96,21 @@ fn ended_by(searches: &Searches) -> String {
     }
 }
 
-fn mark(table: &mut Table, doubt: Doubt) -> (&'static str, String) {
-    let (sign, word, note) = match doubt {
-        Doubt::Coalesced => (
+fn mark(table: &mut Table, caveat: Caveat) -> (&'static str, String) {
+    let (sign, word, note) = match caveat {
+        Caveat::Coalesced => (
             "",
             "coalesces",
             "coalesces: this server gathers messages into one write by itself, so this is its capacity with coalesced sends; \
              no place here"
                 .into(),
         ),
-        Doubt::Unbounded => (
+        Caveat::Unbounded => (
             "≥ ",
             "at least",
             "at least: the search ended at the highest rate that it tries, and the target still held; no place".into(),
         ),
-        Doubt::ClientBound | Doubt::Idle | Doubt::Unknown => (
+        Caveat::ClientBound | Caveat::Idle | Caveat::Unknown => (
             "≥ ",
             "client-bound",
             format!(

@@ -37,8 +37,8 @@ pub(crate) fn section(run: &Run) -> Vec<Part> {
 
 fn table<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
     // A rate that is not the server's is set against nobody's.
-    let deciding = Metric::deciding(question);
-    let ratios = |metric| deciding.contains(&metric).then(|| Ratios::of(run, question, metric));
+    let primary = Metric::primary(question);
+    let ratios = |metric| primary.contains(&metric).then(|| Ratios::of(run, question, metric));
     let (rate, cost) = (ratios(Metric::MessagesPerS), ratios(Metric::ServerCpuNsPerMessage));
     let of =
         |ratios: &Option<Ratios>, name| ratios.as_ref().map(|one| one.headings(name)).unwrap_or_default();

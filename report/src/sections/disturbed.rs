@@ -1,7 +1,7 @@
 //! What the measured subscribers feel of those beside them, and what becomes of these.
 
 use tickbench_record::{Disturbance, Disturbed, MAX_PINGED_BYTES, MAX_PINGED_BYTES_PER_S, ScenarioKind};
-use tickbench_stats::{CellSummary, Felt, Metric, Verdict};
+use tickbench_stats::{CellSummary, Interference, Metric, Verdict};
 
 use super::flags::row_name;
 use super::{Part, plain};
@@ -111,13 +111,13 @@ fn pinged(table: &mut Table, cell: &CellSummary) -> String {
 
 /// The metrics that any server has a ratio of.
 fn ratios_shown(run: &Run, question: &Question) -> Vec<Metric> {
-    let has = |metric: &Metric| question.iter().any(|cell| felt(run, cell, *metric).is_some());
-    let deciding: Vec<Metric> = Metric::deciding(question).into_iter().filter(has).collect();
-    if deciding.is_empty() { vec![Metric::DeliveryP50, Metric::DeliveryP99] } else { deciding }
+    let has = |metric: &Metric| question.iter().any(|cell| interference(run, cell, *metric).is_some());
+    let primary: Vec<Metric> = Metric::primary(question).into_iter().filter(has).collect();
+    if primary.is_empty() { vec![Metric::DeliveryP50, Metric::DeliveryP99] } else { primary }
 }
 
-fn felt<'r>(run: &Run<'r>, cell: &CellSummary, metric: Metric) -> Option<&'r Felt> {
-    run.summary.felt.iter().find(|felt| felt.metric == metric && felt.cell == cell.cell)
+fn interference<'r>(run: &Run<'r>, cell: &CellSummary, metric: Metric) -> Option<&'r Interference> {
+    run.summary.interference.iter().find(|one| one.metric == metric && one.cell == cell.cell)
 }
 
 fn undisturbed<'r>(run: &Run<'r>, cell: &CellSummary) -> Option<&'r CellSummary> {
@@ -126,10 +126,10 @@ fn undisturbed<'r>(run: &Run<'r>, cell: &CellSummary) -> Option<&'r CellSummary>
 }
 
 fn ratio(run: &Run, table: &mut Table, cell: &CellSummary, metric: Metric) -> String {
-    match felt(run, cell, metric) {
-        Some(felt) => {
-            let ratio = Unit::One.fine_with_interval(&felt.ratio);
-            if felt.verdict == Verdict::NoDifference { format!("= {ratio}") } else { ratio }
+    match interference(run, cell, metric) {
+        Some(one) => {
+            let ratio = Unit::One.fine_with_interval(&one.ratio);
+            if one.verdict == Verdict::NoDifference { format!("= {ratio}") } else { ratio }
         }
         None => {
             let sides: Vec<&CellSummary> = std::iter::once(cell).chain(undisturbed(run, cell)).collect();

@@ -14,12 +14,12 @@ use crate::units::Unit;
 
 const ROUND_TRIP: [Metric; 3] = [Metric::RoundTripP50, Metric::RoundTripP99, Metric::RoundTripP999];
 
-const TAILS: Tails = Tails { as_it_was: &ROUND_TRIP, set_aside: Metric::ClientSetAsideShare };
+const TAILS: Tails = Tails { raw: &ROUND_TRIP, set_aside: Metric::ClientSetAsideShare };
 
 pub(crate) fn section(run: &Run) -> Vec<Part> {
     parts(run, ScenarioKind::Echo, |question| {
         let (label, workload) = heading(run, question);
-        let shown: Vec<Metric> = ROUND_TRIP.into_iter().chain(Metric::deciding(question)).collect();
+        let shown: Vec<Metric> = ROUND_TRIP.into_iter().chain(Metric::primary(question)).collect();
         let remarks = [remark_on_merging(question, &shown), remark_on_iterations(run, question)];
         Part {
             label,
@@ -33,7 +33,7 @@ pub(crate) fn section(run: &Run) -> Vec<Part> {
 
 fn trips<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
     let is_cleaned = TAILS.are_cleaned(question);
-    let p50 = Metric::deciding(question).first().copied().unwrap_or(Metric::RoundTripP50);
+    let p50 = Metric::primary(question).first().copied().unwrap_or(Metric::RoundTripP50);
     let ratios = Ratios::of(run, question, p50);
     let quantiles = if is_cleaned { TAILS.headings() } else { quantile_headings(&ROUND_TRIP) };
     let headings = std::iter::once("server".to_string()).chain(quantiles).chain(ratios.headings("p50"));

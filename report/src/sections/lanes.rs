@@ -23,7 +23,7 @@ pub(crate) fn section(run: &Run) -> Vec<(String, String)> {
 }
 
 fn heading(step: &LaneStep) -> String {
-    let of = if step.metric.uncleaned().is_some() { ", less hiccups" } else { "" };
+    let of = if step.metric.raw().is_some() { ", less hiccups" } else { "" };
     let what = step.metric.quantile().map_or("messages/s".into(), |q| format!("{}{of}", percentile(q)));
     format!("{}, default and as `{}`: {what}", step.question, step.tuned_question)
 }

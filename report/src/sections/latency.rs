@@ -14,13 +14,11 @@ const RESPONSE: [Metric; 4] =
     [Metric::ResponseP50, Metric::ResponseP90, Metric::ResponseP99, Metric::ResponseP999];
 
 const TAILS: Tails = Tails {
-    as_it_was: &[Metric::DeliveryP50, Metric::DeliveryP99, Metric::DeliveryP999],
+    raw: &[Metric::DeliveryP50, Metric::DeliveryP99, Metric::DeliveryP999],
     set_aside: Metric::ClientSetAsideShare,
 };
-const LAG_TAILS: Tails = Tails {
-    as_it_was: &[Metric::LagP50, Metric::LagP99, Metric::LagP999],
-    set_aside: Metric::ServerSetAsideShare,
-};
+const LAG_TAILS: Tails =
+    Tails { raw: &[Metric::LagP50, Metric::LagP99, Metric::LagP999], set_aside: Metric::ServerSetAsideShare };
 
 pub(crate) fn section(run: &Run) -> Vec<Part> {
     let by_size = sizes::series(run).concat();
@@ -32,14 +30,14 @@ pub(crate) fn section(run: &Run) -> Vec<Part> {
 
 fn part(run: &Run, question: &Question) -> Part {
     let (label, workload) = heading(run, question);
-    let deciding = Metric::deciding(question);
+    let primary = Metric::primary(question);
     let is_cleaned = TAILS.are_cleaned(question);
     let delivery = if is_cleaned {
         TAILS.table(run, question).markdown()
     } else {
         quantiles(run, question, &DELIVERY).markdown()
     };
-    let ratios = tails::ratios(run, question, &deciding).markdown();
+    let ratios = tails::ratios(run, question, &primary).markdown();
     let mut more = vec![
         ("Lag: how far each server fell behind its schedule (sent − due)", LAG),
         ("Response: what a user feels (received − due), free of coordinated omission", RESPONSE),
@@ -54,7 +52,7 @@ fn part(run: &Run, question: &Question) -> Part {
         let title = "Lag as it was, and less the hiccups of the server's core";
         (title.to_string(), LAG_TAILS.table(run, question).markdown())
     });
-    let shown: Vec<Metric> = DELIVERY.into_iter().chain(deciding).collect();
+    let shown: Vec<Metric> = DELIVERY.into_iter().chain(primary).collect();
     Part {
         label,
         workload,

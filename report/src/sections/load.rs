@@ -171,7 +171,7 @@ fn curve(run: &Run, asked: &[Question], server: &str) -> Table {
                 ))
             );
         }
-        if cell.doubt().is_some() {
+        if cell.caveat().is_some() {
             let note = "client-bound: the client was near its ceiling, or busy while the server was not; compared with nothing";
             head += &format!(" **client-bound** {}", table.mark(note));
         }

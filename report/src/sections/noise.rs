@@ -1,6 +1,6 @@
 //! Servers compared with themselves: what this machine could tell apart.
 
-use tickbench_stats::{Floor, Verdict};
+use tickbench_stats::{NoiseFloor, Verdict};
 
 use crate::run::{Run, metric_words};
 use crate::table::{Table, escaped};
@@ -10,7 +10,7 @@ use crate::units::{Unit, list};
 pub(crate) fn section(run: &Run) -> String {
     let mut table =
         Table::new(["scenario", "figure", "server", "ratio to its second run", "noise floor, %"]).texts(3);
-    for floor in &run.summary.floors {
+    for floor in &run.summary.noise_floors {
         let mark = if is_alarm(floor) {
             table.mark("called a difference, and there is none: a false alarm")
         } else if has_cleaned_beside(run, floor) {
@@ -29,12 +29,12 @@ pub(crate) fn section(run: &Run) -> String {
     table.markdown()
 }
 
-fn has_cleaned_beside(run: &Run, floor: &Floor) -> bool {
+fn has_cleaned_beside(run: &Run, floor: &NoiseFloor) -> bool {
     let Some(cleaned) = floor.metric.cleaned() else { return false };
-    run.summary.floors.iter().any(|other| other.scenario == floor.scenario && other.metric == cleaned)
+    run.summary.noise_floors.iter().any(|other| other.scenario == floor.scenario && other.metric == cleaned)
 }
 
-fn is_alarm(floor: &Floor) -> bool {
+fn is_alarm(floor: &NoiseFloor) -> bool {
     floor.verdict != Verdict::NoDifference
 }
 
@@ -42,7 +42,7 @@ fn is_alarm(floor: &Floor) -> bool {
 pub(crate) fn alarm(run: &Run) -> Option<String> {
     let alarms: Vec<String> = run
         .summary
-        .floors
+        .noise_floors
         .iter()
         .filter(|floor| is_alarm(floor))
         .map(|floor| {

@@ -19,26 +19,26 @@ pub(crate) fn section(run: &Run) -> Vec<Part> {
 }
 
 fn part<'a>(run: &Run<'a>, question: &Question<'a>) -> Part {
-    let deciding = Metric::deciding(question);
-    let shown: Vec<Metric> = deciding.iter().copied().chain(SKEW).collect();
+    let primary = Metric::primary(question);
+    let shown: Vec<Metric> = primary.iter().copied().chain(SKEW).collect();
     let remarks = [remark_on_merging(question, &shown), remark_on_iterations(run, question)];
     let more = vec![
         ("Memory, and how late the client published".to_string(), beside(run, question).markdown()),
-        ("Delivery as it was, and response".to_string(), as_it_was(run, question).markdown()),
+        ("Delivery as it was, and response".to_string(), raw(run, question).markdown()),
     ];
     Part {
         label: run.label(&question[0].cell),
         workload: workload(&question[0].cell),
-        table: table(run, question, &deciding).markdown(),
+        table: table(run, question, &primary).markdown(),
         more,
         remarks: remarks.into_iter().flatten().collect(),
     }
 }
 
-fn table<'a>(run: &Run<'a>, question: &Question<'a>, deciding: &[Metric]) -> Table {
+fn table<'a>(run: &Run<'a>, question: &Question<'a>, primary: &[Metric]) -> Table {
     let delivery: Vec<Metric> =
-        deciding.iter().copied().filter(|metric| metric.quantile() != Some(0.999)).collect();
-    let cleaned = if delivery.iter().any(|metric| metric.uncleaned().is_some()) { ", cleaned" } else { "" };
+        primary.iter().copied().filter(|metric| metric.quantile() != Some(0.999)).collect();
+    let cleaned = if delivery.iter().any(|metric| metric.raw().is_some()) { ", cleaned" } else { "" };
     let quantile = |metric: &Metric| metric.quantile().map(percentile).unwrap_or_default();
     let ratios = Ratios::of(run, question, delivery[0]);
     let headings = std::iter::once("server".to_string())
@@ -95,7 +95,7 @@ fn beside(run: &Run, question: &Question) -> Table {
     table
 }
 
-fn as_it_was(run: &Run, question: &Question) -> Table {
+fn raw(run: &Run, question: &Question) -> Table {
     let shown = [
         ("delivery p50 µs", Metric::DeliveryP50),
         ("delivery p99 µs", Metric::DeliveryP99),

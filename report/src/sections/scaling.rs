@@ -43,7 +43,7 @@ fn part(run: &Run, asked: &[Question]) -> Part {
     };
     // Less the machine's hiccups, where that decides every question of the part.
     let cleaned =
-        asked.iter().all(|question| Metric::deciding(question).contains(&Metric::DeliveryCleanedP50));
+        asked.iter().all(|question| Metric::primary(question).contains(&Metric::DeliveryCleanedP50));
     let shown = SHOWN.map(|(title, metric, unit)| match metric.cleaned().filter(|_| cleaned) {
         Some(less) => (title.replace(" delivery", " delivery less hiccups"), less, unit),
         None => (title.to_string(), metric, unit),

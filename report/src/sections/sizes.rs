@@ -43,7 +43,7 @@ pub(crate) fn section(run: &Run) -> Vec<Part> {
 fn part(run: &Run, asked: &[Question]) -> Part {
     let cell = &asked[0][0].cell;
     let cleaned =
-        asked.iter().all(|question| Metric::deciding(question).contains(&Metric::DeliveryCleanedP50));
+        asked.iter().all(|question| Metric::primary(question).contains(&Metric::DeliveryCleanedP50));
     let shown = SHOWN.map(|(title, metric, unit)| match metric.cleaned().filter(|_| cleaned) {
         Some(less) => (title.replace(" delivery", " delivery less hiccups"), less, unit),
         None => (title.to_string(), metric, unit),

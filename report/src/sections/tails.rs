@@ -15,7 +15,7 @@ pub(crate) const MUCH_SET_ASIDE: f64 = 0.03;
 /// Quantiles of one latency.
 pub(crate) struct Tails {
     /// The first is shown in one column, cleaned; each other in two, as it was and less the machine's hiccups.
-    pub(crate) as_it_was: &'static [Metric],
+    pub(crate) raw: &'static [Metric],
     /// Which share of the samples was set aside.
     pub(crate) set_aside: Metric,
 }
@@ -23,14 +23,14 @@ pub(crate) struct Tails {
 impl Tails {
     /// Whether any row has a tail less the machine's hiccups.
     pub(crate) fn are_cleaned(&self, question: &Question) -> bool {
-        let cleaned = self.as_it_was.iter().filter_map(|metric| metric.cleaned());
+        let cleaned = self.raw.iter().filter_map(|metric| metric.cleaned());
         cleaned.into_iter().any(|metric| super::any_has(question, metric))
     }
 
     /// Every column, with its heading.
     fn columns(&self) -> Vec<(String, Metric)> {
         let mut columns = Vec::new();
-        for (at, &raw) in self.as_it_was.iter().enumerate() {
+        for (at, &raw) in self.raw.iter().enumerate() {
             let (Some(q), Some(cleaned)) = (raw.quantile(), raw.cleaned()) else { continue };
             if at > 0 {
                 columns.push((format!("{} µs, as it was", percentile(q)), raw));

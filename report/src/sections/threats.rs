@@ -1,7 +1,7 @@
 //! What may be wrong with the figures: first what the records show, then what holds for every such run.
 
 use tickbench_record::ScenarioKind;
-use tickbench_stats::{CellSummary, Doubt, Estimate, Metric, Ruling};
+use tickbench_stats::{Caveat, CellSummary, Estimate, Metric, Ruling};
 
 use super::tails::{MUCH_SET_ASIDE, is_much};
 use super::throughput::marked;
@@ -51,7 +51,7 @@ fn wide_intervals(run: &Run) -> Option<String> {
     };
     let mut wide: Vec<(f64, String)> = Vec::new();
     for question in run.summary.questions() {
-        for metric in Metric::deciding(&question) {
+        for metric in Metric::primary(&question) {
             for cell in &question {
                 if let Some(reach) = cell.figure(metric).map(reach).filter(|&reach| reach > WIDE) {
                     wide.push((reach, format!("{} of {}", metric_words(metric).0, named(run, cell))));
@@ -77,7 +77,7 @@ fn wide_intervals(run: &Run) -> Option<String> {
 }
 
 fn floods(run: &Run) -> Option<String> {
-    let marked: Vec<_> = marked(run).into_iter().filter(|(_, doubt)| *doubt != Doubt::Coalesced).collect();
+    let marked: Vec<_> = marked(run).into_iter().filter(|(_, caveat)| *caveat != Caveat::Coalesced).collect();
     let goes_to_the_limit =
         |kind| matches!(kind, ScenarioKind::Throughput | ScenarioKind::Load | ScenarioKind::Capacity);
     let kinds: Vec<ScenarioKind> = run.summary.cells.iter().map(|cell| cell.cell.kind).collect();

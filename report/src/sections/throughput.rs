@@ -1,7 +1,7 @@
 //! Floods: how many messages a second.
 
 use tickbench_record::ScenarioKind;
-use tickbench_stats::{CLIENT_BUSY, CLIENT_HEADROOM, CellSummary, Doubt, Metric, SERVER_BUSY};
+use tickbench_stats::{CLIENT_BUSY, CLIENT_HEADROOM, Caveat, CellSummary, Metric, SERVER_BUSY};
 
 use super::flags::row_name;
 use super::{Part, Ratios, heading, parts, plain, remark_on_iterations};
@@ -35,7 +35,7 @@ fn rates<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
     ];
     let mut table = Table::new(headings.chain(rest.map(String::from)));
     for cell in question {
-        let mark = cell.doubt().map(|doubt| mark(&mut table, doubt)).unwrap_or_default();
+        let mark = cell.caveat().map(|caveat| mark(&mut table, caveat)).unwrap_or_default();
         let mut row = vec![
             format!("{}{mark}", row_name(run, &mut table, cell)),
             run.figure(&mut table, cell, Metric::MessagesPerS, Unit::Millions),
@@ -55,15 +55,15 @@ fn rates<'a>(run: &Run<'a>, question: &Question<'a>) -> Table {
     table
 }
 
-fn mark(table: &mut Table, doubt: Doubt) -> String {
-    let (word, note) = match doubt {
-        Doubt::Coalesced => (
+fn mark(table: &mut Table, caveat: Caveat) -> String {
+    let (word, note) = match caveat {
+        Caveat::Coalesced => (
             "coalesces",
             "coalesces: this server gathers messages into one write by itself, so this is its rate of coalesced sends; no \
              place here"
                 .into(),
         ),
-        Doubt::ClientBound => (
+        Caveat::ClientBound => (
             "client-bound",
             format!(
                 "client-bound: the client was above {:.0} % of its ceiling, or used {:.0} % of its core or more while the \
@@ -73,7 +73,7 @@ fn mark(table: &mut Table, doubt: Doubt) -> String {
                 SERVER_BUSY * 100.0
             ),
         ),
-        Doubt::Idle => (
+        Caveat::Idle => (
             "idle",
             format!(
                 "idle: the server used under {:.0} % of its core and the client was not busy either, so neither is what \
@@ -81,7 +81,7 @@ fn mark(table: &mut Table, doubt: Doubt) -> String {
                 SERVER_BUSY * 100.0
             ),
         ),
-        Doubt::Unknown | Doubt::Unbounded => (
+        Caveat::Unknown | Caveat::Unbounded => (
             "unknown",
             "unknown: the server's CPU time could not be read, so what limited the rate is not known; no verdict, no place"
                 .into(),
@@ -91,7 +91,7 @@ fn mark(table: &mut Table, doubt: Doubt) -> String {
 }
 
 /// Whether any rate at the limit is no verdict on its server.
-pub(crate) fn marked<'a>(run: &Run<'a>) -> Vec<(&'a CellSummary, Doubt)> {
+pub(crate) fn marked<'a>(run: &Run<'a>) -> Vec<(&'a CellSummary, Caveat)> {
     let cells = run.summary.cells.iter().filter(|cell| !cell.cell.is_control());
-    cells.filter_map(|cell| Some((cell, cell.doubt()?))).collect()
+    cells.filter_map(|cell| Some((cell, cell.caveat()?))).collect()
 }

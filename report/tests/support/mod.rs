@@ -230,7 +230,7 @@ pub(crate) fn comparisons(summary: &Summary) -> Vec<Comparison> {
 
 fn compared(asked: &[&CellSummary]) -> Vec<Comparison> {
     let mut comparisons = Vec::new();
-    for metric in Metric::deciding(asked) {
+    for metric in Metric::primary(asked) {
         for (at, one) in asked.iter().enumerate() {
             for other in &asked[at + 1..] {
                 let ratio = one.estimates[&metric].estimate / other.estimates[&metric].estimate;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use tickbench_record::{Encoding, Flush, Study};
-use tickbench_stats::{CellSummary, Doubt, Metric};
+use tickbench_stats::{Caveat, CellSummary, Metric};
 
 use crate::cli::RunArgs;
 use crate::cores::CoreArgs;
@@ -125,7 +125,7 @@ fn shown(cells: &[CellSummary]) -> String {
     cells
         .iter()
         .map(|cell| {
-            let what = match (cell.figure(Metric::CapacityPerS), cell.doubt()) {
+            let what = match (cell.figure(Metric::CapacityPerS), cell.caveat()) {
                 (None, _) if !cell.is_sound() => {
                     "no capacity: failed an audit (see Audits in the report)".into()
                 }
@@ -133,11 +133,11 @@ fn shown(cells: &[CellSummary]) -> String {
                     Some(failure) => format!("no capacity: {}", failure.reason),
                     None => "no capacity".into(),
                 },
-                (Some(found), doubt) => {
+                (Some(found), caveat) => {
                     let interval = format!("[{}, {}]", show(found.low), show(found.high));
-                    let (mark, note) = match doubt {
-                        None | Some(Doubt::Coalesced) => ("", ""),
-                        Some(Doubt::ClientBound) => ("≥ ", ", client-bound"),
+                    let (mark, note) = match caveat {
+                        None | Some(Caveat::Coalesced) => ("", ""),
+                        Some(Caveat::ClientBound) => ("≥ ", ", client-bound"),
                         Some(_) => ("≥ ", ", the search ended at its highest rate"),
                     };
                     format!("{mark}{} {interval}{note}", show(found.estimate))

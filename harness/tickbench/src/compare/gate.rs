@@ -101,7 +101,7 @@ impl Gate {
     /// Whether the change goes beyond the threshold by more than the noise: it is a change at all (its corrected p is below
     /// 5 %), and its whole interval lies beyond.
     fn is_violated_by(&self, change: &Change) -> bool {
-        let ratio = change.deciding().ratio;
+        let ratio = change.primary().ratio;
         let beyond = match self.side {
             Side::Above => ratio.low > self.limit,
             Side::Below => ratio.high < self.limit,
@@ -117,7 +117,7 @@ impl Gate {
 
 /// Whether a figure has too few iterations to be called changed, corrected for so many, whatever its values are.
 pub(super) fn is_powerless(change: &Change, figures: usize) -> bool {
-    change.deciding().smallest_p * figures as f64 >= FAMILY_ERROR
+    change.primary().smallest_p * figures as f64 >= FAMILY_ERROR
 }
 
 impl Key {

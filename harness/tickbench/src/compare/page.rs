@@ -85,7 +85,7 @@ impl Page<'_> {
     /// Says so where no difference, however large, could have been called a change.
     fn powerless(&self) -> String {
         let figures = &self.changes.figures;
-        let iterations = figures.iter().map(|change| change.deciding().ratio.iterations).max().unwrap_or(0);
+        let iterations = figures.iter().map(|change| change.primary().ratio.iterations).max().unwrap_or(0);
         if !figures.iter().all(|change| is_powerless(change, figures.len())) || figures.is_empty() {
             return String::new();
         }
@@ -265,7 +265,7 @@ pub(crate) fn subjects(changes: &Changes) -> String {
 }
 
 fn sentence(change: &Change) -> String {
-    let ratio = change.deciding().ratio;
+    let ratio = change.primary().ratio;
     let (percent, way) = match ratio.estimate {
         up if up >= 1.0 => ((up - 1.0) * 100.0, "higher"),
         down => ((1.0 - down) * 100.0, "lower"),

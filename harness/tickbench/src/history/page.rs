@@ -55,7 +55,7 @@ fn list(runs: &[Past]) -> String {
 fn tables(runs: &[Past]) -> String {
     let (servers, mut text) = (past::servers(runs), String::new());
     for question in past::questions(runs) {
-        for &metric in past::deciding(runs, question) {
+        for &metric in past::primary(runs, question) {
             let figure = |run: &Past, server: &String| past::estimate(run, question, server, metric);
             let having: Vec<&String> = servers
                 .iter()

@@ -70,11 +70,11 @@ fn below(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// The deciding figures of every question that any run asked.
+/// The primary figures of every question that any run asked.
 pub(super) fn history(runs: &[Past]) -> History {
     let mut scenes: Vec<PastScene> = Vec::new();
     for cell in questions(runs) {
-        let panels = deciding(runs, cell).iter().filter_map(|&metric| panel(runs, cell, metric));
+        let panels = primary(runs, cell).iter().filter_map(|&metric| panel(runs, cell, metric));
         match scenes.iter_mut().find(|scene| scene.scenario == cell.scenario) {
             Some(scene) => scene.panels.extend(panels),
             None => scenes.push(PastScene {
@@ -105,8 +105,8 @@ pub(super) fn questions(runs: &[Past]) -> Vec<&Cell> {
 }
 
 /// The metrics that decide a question: less the machine's hiccups where every run that asked it has them.
-pub(super) fn deciding(runs: &[Past], question: &Cell) -> &'static [Metric] {
-    Metric::deciding_where(question.kind, |metric| {
+pub(super) fn primary(runs: &[Past], question: &Cell) -> &'static [Metric] {
+    Metric::primary_where(question.kind, |metric| {
         let key = figures::key(metric);
         let asked = runs.iter().flat_map(|run| &run.summary.cells);
         asked

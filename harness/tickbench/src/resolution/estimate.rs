@@ -143,16 +143,17 @@ fn compare(
     none: &Iterations<'_>,
     seed: u64,
 ) -> anyhow::Result<Option<Line>> {
-    let both: (Vec<&Distribution>, Vec<&Distribution>) =
-        with.iter().filter_map(|(iteration, with)| Some((*with, *none.get(iteration)?))).unzip();
-    let (with, none) = both;
-    let found = detection(q, read, &with, &none, seed).context("failed to read a histogram")?;
+    let both: BTreeMap<u32, [&Distribution; 2]> = with
+        .iter()
+        .filter_map(|(iteration, with)| Some((*iteration, [*with, *none.get(iteration)?])))
+        .collect();
+    let found = detection(q, read, &both, seed).context("failed to read a histogram")?;
     Ok(found.map(|Detection { one_ns, other_ns, found }| Line {
         tail,
         quantile,
         delay_ns: step.ns,
         is_control: step.ns == 0,
-        iterations: with.len(),
+        iterations: both.len(),
         without_ns: other_ns,
         with_ns: one_ns,
         found,
