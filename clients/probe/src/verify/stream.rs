@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use tickbench_client_kit::difference;
 use tickbench_protocol::{
     Arrivals, MIN_JSON_SIZE, Payload, Stamps, TAPE_UPDATES, Tape, encode_binary, encode_json,
 };
@@ -9,7 +10,6 @@ use tickbench_record::{Encoding, Flush};
 
 use super::dialogue::{Dialogue, Said};
 use super::{Protocol, Verdict};
-use crate::measure::difference;
 
 const SEEDS: [u64; 3] = [1, 7, u64::MAX];
 const SIZES: [usize; 5] = [0, MIN_JSON_SIZE, 1 << 10, 16 << 10, 64 << 10];
