@@ -30,7 +30,7 @@ fn main() {
                 let connection = connections.next().expect("there are as many as runs");
                 decode(&frames, |message| {
                     let stamps = read(opcode, message);
-                    recorder.tick(connection, &stamps, message.len(), 1_000_000);
+                    recorder.tick(connection, &stamps, message, 1_000_000);
                 });
             })
         );

@@ -25,7 +25,14 @@ impl Session {
         let is_relay = recorder.question() == Question::Relay;
         let cleaned = recorder.cleaned();
         let kept = recorder.take_kept();
+        let contents = recorder.contents.take();
+        // First whether the streams are whole: what is missing or merged is none of the contents' faults.
         let mut observation = recorder.finish(closed_ns)?;
+        observation.checked = match contents {
+            Some(contents) => contents.check()?,
+            // Each answer was compared with its question as it came.
+            None => observation.received,
+        };
         let end_ns = opened_ns + observation.elapsed_ns;
         if let (Some(file), Some(lags), 1) = (&server_gaps, kept.lags(), self.connections) {
             let gaps = Gaps::read(file, opened_ns, closed_ns)

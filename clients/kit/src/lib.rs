@@ -1,5 +1,5 @@
-//! What every client shares: the flags of `measure`, the query they make, the recorder of what arrives, the usage of server
-//! and client, the phases of a measurement, and the line that is printed.
+//! What every client shares: the flags of `measure`, the query they make, what they have echoed, the recorder of what arrives and the
+//! sample of it that is compared with the seed, the usage of server and client, the phases of a measurement, and the line that is printed.
 //!
 //! A client reads its sockets in its own way. It gives each message to the [`Recorder`] of a [`Session`], tells the session
 //! after each poll what the poll brought, and prints what [`Session::finish`] returns.
@@ -11,6 +11,8 @@ mod clock;
 mod clock_map;
 mod closing;
 mod connects;
+mod contents;
+mod echoes;
 mod failure;
 mod flags;
 pub mod gaps;
@@ -24,6 +26,7 @@ mod preemption;
 mod query;
 mod question;
 mod recorder;
+mod reservoir;
 mod rows;
 mod sampler;
 mod session;
@@ -31,11 +34,14 @@ mod stages;
 mod streams;
 mod tally;
 mod turns;
+mod unforeseen;
 pub mod usage;
 mod window;
 
 pub use capture::{UnreadableCapture, read_capture};
 pub use clock::monotonic_ns;
+pub use contents::{Contents, difference};
+pub use echoes::{Echoes, Mark};
 pub use failure::{Failure, is_own};
 pub use flags::MeasureFlags;
 pub use hiccup::{Brought, LEAST_THRESHOLD_NS, Watch};

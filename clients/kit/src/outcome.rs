@@ -106,9 +106,13 @@ impl Recorder {
             return if is_empty { Err(Failure::new(Stage::Measure, reason())) } else { Ok(()) };
         }
         if let Some((connection, _)) = self.turns.unfinished().find(|&(_, begun_ns)| begun_ns < opened_ns) {
-            let reason =
-                format!("connection {connection} has brought nothing since before the window opened");
-            return Err(Failure::new(Stage::Audit, reason));
+            let what = match self.question {
+                Question::Connects => {
+                    "was begun before the window opened, and has not ended in good order since"
+                }
+                _ => "has brought nothing since before the window opened",
+            };
+            return Err(Failure::new(Stage::Audit, format!("connection {connection} {what}")));
         }
         if balance.owed == 0 {
             let reason = format!(

@@ -3,14 +3,15 @@
 use tickbench_protocol::Stamps;
 use tickbench_record::Sample;
 
-use crate::Question;
 use crate::connects::Connects;
+use crate::contents::Contents;
 use crate::ledger::Ledger;
 use crate::rows::Kept;
 use crate::streams::{Streams, contradicts_start};
 use crate::tally::Tally;
 use crate::turns::Turns;
 use crate::window::{Window, Wire};
+use crate::{Failure, Question};
 
 /// Counts and histograms of one measurement.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Recorder {
     pub(crate) lag: Tally,
     /// Each tick of the window, where lag is to be cleaned or stages and samples are asked for.
     pub(crate) kept: Kept,
+    /// What is compared with the seed.
+    pub(crate) contents: Option<Contents>,
     /// Delivery or, for echo, round trip.
     pub(crate) transit: Tally,
     /// The part of it that the client's core may have delayed.
@@ -59,6 +62,7 @@ impl Recorder {
             negative: 0,
             lag: Tally::new(),
             kept: Kept::Nothing,
+            contents: None,
             transit: Tally::new(),
             aside: Tally::new(),
             response: Tally::new(),
@@ -82,6 +86,7 @@ impl Recorder {
             histogram.reset();
         }
         self.kept.reset();
+        self.contents.iter_mut().for_each(Contents::reset);
         self.connects.iter_mut().for_each(Connects::reset);
         (self.published, self.sent_in_window, self.unanswered) = (0, 0, 0);
         self.oldest_lost_ns = None;
@@ -90,6 +95,11 @@ impl Recorder {
     /// Keeps each tick in `kept`, from now on.
     pub(crate) fn keep(&mut self, kept: Kept) {
         self.kept = kept;
+    }
+
+    /// Takes a sample of what comes, from now on, to be compared with what is due.
+    pub fn compare(&mut self, contents: Option<Contents>) {
+        self.contents = contents;
     }
 
     /// The ticks that were kept so far.
@@ -152,23 +162,24 @@ impl Recorder {
         self.reads += u64::from(self.window.holds(now_ns));
     }
 
-    /// A tick over `connection`, with a payload of `bytes`, received at `received_ns`.
+    /// A tick over `connection`, with this payload, received at `received_ns`.
     ///
     /// # Panics
     /// Where there is no such stream.
     #[inline(always)]
-    pub fn tick(&mut self, connection: usize, stamps: &Stamps, bytes: usize, received_ns: u64) {
+    pub fn tick(&mut self, connection: usize, stamps: &Stamps, payload: &[u8], received_ns: u64) {
         if self.question == Question::Flood {
             if self.streams.follow_flood(connection, stamps) && self.window.opened_ns <= received_ns {
                 self.wire.messages += 1;
-                self.wire.bytes += bytes as u64;
+                self.wire.bytes += payload.len() as u64;
                 record(&mut self.transit, stamps.sent_ns, received_ns, &mut self.negative);
+                self.offer(connection, stamps, payload);
             }
             return;
         }
         let followed = self.streams.follow(connection, stamps, received_ns, &self.window);
         let Some(is_of_window) = followed else { return };
-        self.wire.count(&self.window, bytes, received_ns);
+        self.wire.count(&self.window, payload.len(), received_ns);
         if !is_of_window {
             return;
         }
@@ -185,8 +196,17 @@ impl Recorder {
             received_ns,
             set_aside: self.in_doubt,
         });
+        self.offer(connection, stamps, payload);
         if self.in_doubt {
             self.set_aside(stamps.sent_ns, received_ns);
+        }
+    }
+
+    /// A message of the window came, and may be copied.
+    #[inline(always)]
+    fn offer(&mut self, connection: usize, stamps: &Stamps, payload: &[u8]) {
+        if let Some(contents) = &mut self.contents {
+            contents.offer(connection, stamps, payload);
         }
     }
 
@@ -222,15 +242,16 @@ impl Recorder {
 
     /// The message of `bytes` that was sent over `connection` when its turn began is back at `received_ns`.
     ///
-    /// # Panics
-    /// Where no turn was ever begun.
+    /// # Errors
+    /// Where no turn is under way.
     #[inline]
-    pub fn round_trip(&mut self, connection: usize, bytes: usize, received_ns: u64) {
-        let sent_ns = self.turns.end(connection, received_ns, &self.window);
+    pub fn round_trip(&mut self, connection: usize, bytes: usize, received_ns: u64) -> Result<(), Failure> {
+        let sent_ns = self.turns.end(connection, received_ns, &self.window)?;
         self.wire.count(&self.window, bytes, received_ns);
         if self.hear(connection, sent_ns) {
             self.transit(sent_ns, received_ns);
         }
+        Ok(())
     }
 
     /// A ping that was due at `due_ns` was sent over `connection` at `sent_ns`.
@@ -273,13 +294,13 @@ impl Recorder {
         }
     }
 
-    /// Its first tick came, with a payload of `bytes`, at `received_ns`; the connection was called for at `called_ns`.
+    /// Its first tick came, with this payload, at `received_ns`; the connection was called for at `called_ns`.
     #[inline]
     pub fn first_tick(
         &mut self,
         connection: usize,
         stamps: &Stamps,
-        bytes: usize,
+        payload: &[u8],
         called_ns: u64,
         received_ns: u64,
     ) {
@@ -289,7 +310,10 @@ impl Recorder {
         }
         let is_of_window = self.window.holds(self.turns.begun_ns(connection));
         if self.window.holds(received_ns) {
-            self.wire.bytes += bytes as u64;
+            self.wire.bytes += payload.len() as u64;
+        }
+        if is_of_window {
+            self.offer(connection, stamps, payload);
         }
         if let Some(connects) = self.connects.as_mut().filter(|_| is_of_window) {
             connects.first_tick.record(received_ns - called_ns);
@@ -300,16 +324,17 @@ impl Recorder {
 
     /// The connection of the turn under way ended in good order at `ended_ns`.
     ///
-    /// # Panics
-    /// Where no turn was ever begun.
+    /// # Errors
+    /// Where no turn is under way.
     #[inline]
-    pub fn connection(&mut self, connection: usize, ended_ns: u64) {
-        let begun_ns = self.turns.end(connection, ended_ns, &self.window);
+    pub fn connection(&mut self, connection: usize, ended_ns: u64) -> Result<(), Failure> {
+        let begun_ns = self.turns.end(connection, ended_ns, &self.window)?;
         self.wire.count(&self.window, 0, ended_ns);
         let is_of_window = self.hear(connection, begun_ns);
         if let Some(connects) = self.connects.as_mut().filter(|_| is_of_window) {
             connects.whole.record(ended_ns - begun_ns);
         }
+        Ok(())
     }
 
     /// The client itself published a message to all connections at `sent_ns` that was due at `due_ns`: tells whether it belongs to the
@@ -328,21 +353,24 @@ impl Recorder {
         is_of_window
     }
 
-    /// A published message with a payload of `bytes` that the subscriber `connection` received at `received_ns`, for the first time. Whoever
-    /// publishes follows the sequences.
+    /// A published message with this payload that the subscriber `connection` received at `received_ns`, for the first time: tells whether
+    /// it belongs to the window, by its stamps. Whoever publishes follows the sequences, and knows the stamps.
     #[inline]
     pub fn delivered(
         &mut self,
         connection: usize,
-        (due_ns, sent_ns): (u64, u64),
-        bytes: usize,
+        stamps: &Stamps,
+        payload: &[u8],
         received_ns: u64,
-    ) {
-        self.wire.count(&self.window, bytes, received_ns);
-        if self.hear(connection, due_ns) {
-            self.transit(sent_ns, received_ns);
-            record(&mut self.response, due_ns, received_ns, &mut self.negative);
+    ) -> bool {
+        self.wire.count(&self.window, payload.len(), received_ns);
+        let is_of_window = self.hear(connection, stamps.due_ns);
+        if is_of_window {
+            self.transit(stamps.sent_ns, received_ns);
+            record(&mut self.response, stamps.due_ns, received_ns, &mut self.negative);
+            self.offer(connection, stamps, payload);
         }
+        is_of_window
     }
 
     /// A message that was due at `due_ns` is lost, or has not come until now.

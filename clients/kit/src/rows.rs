@@ -79,6 +79,12 @@ impl Kept {
         Ok(Kept::Nothing)
     }
 
+    /// Room for so many messages.
+    #[cfg(test)]
+    pub(crate) fn of_all(room: usize) -> Kept {
+        Kept::Messages(Rows::touched(room, BLANK))
+    }
+
     /// Keeps a tick.
     #[inline]
     pub(crate) fn keep(&mut self, tick: &Sample) {
@@ -169,17 +175,13 @@ fn refused(reason: &str) -> Failure {
 mod tests {
     use super::*;
 
-    fn rows(room: usize) -> Kept {
-        Kept::Messages(Rows::touched(room, BLANK))
-    }
-
     fn received(seq: u64, received_ns: u64) -> Sample {
         Sample { seq, kernel_ns: None, received_ns, ..BLANK }
     }
 
     #[test]
     fn what_does_not_fit_is_no_part_of_a_whole() {
-        let mut kept = rows(2);
+        let mut kept = Kept::of_all(2);
         (0..2).for_each(|seq| kept.keep(&received(seq, seq)));
         assert_eq!(kept.lags(), Some(vec![(1, 1); 2]));
         kept.keep(&received(2, 2));
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_reset_makes_room_anew() {
-        let mut kept = rows(1);
+        let mut kept = Kept::of_all(1);
         (0..2).for_each(|seq| kept.keep(&received(seq, seq)));
         kept.reset();
         kept.keep(&received(7, 7));
@@ -199,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_stamp_is_that_of_the_last_message_of_its_read() {
-        let mut kept = rows(4);
+        let mut kept = Kept::of_all(4);
         [(0, 100), (1, 200), (2, 200)].into_iter().for_each(|(seq, ns)| kept.keep(&received(seq, ns)));
         kept.stamp(55, 200, Some(2));
         // A read that ended no message, such as one of a ping; and one whose last message belongs to no window.

@@ -15,7 +15,7 @@ use crate::preemption::Preemption;
 use crate::rows::Kept;
 use crate::sampler::WindowUsage;
 use crate::usage::UsageError;
-use crate::{Failure, Question, Recorder, Streams, UsageSampler, monotonic_ns};
+use crate::{Contents, Failure, Question, Recorder, Streams, UsageSampler, monotonic_ns};
 
 /// The window opens at a poll that leaves nothing to read, once as much time has passed as reading the counters took: until then
 /// comes what the server's socket held back while nobody acknowledged. At the latest it opens so long after they were read. When the window
@@ -95,8 +95,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts the warm-up over connections that took `connect_ns` to open; where they carry ticks, over `streams`.
-    pub fn begin(request: &Request, streams: Streams, connect_ns: u64) -> Result<Session, Failure> {
+    /// Starts the warm-up over connections that took `connect_ns` to open; where they carry ticks, over `streams`. What comes is compared
+    /// with what `contents` says.
+    pub fn begin(
+        request: &Request,
+        streams: Streams,
+        contents: Option<Contents>,
+        connect_ns: u64,
+    ) -> Result<Session, Failure> {
         let usage = UsageSampler::new(request).map_err(|error| failed_usage(Stage::Warmup, &error))?;
         let server_gaps = request
             .server_gaps
@@ -106,6 +112,7 @@ impl Session {
             .map_err(|cause| unreadable_gaps(Stage::Warmup, &cause))?;
         let mut recorder = Recorder::new(Question::of(request), streams, request.connections);
         recorder.keep(Kept::of(request)?);
+        recorder.compare(contents);
         let clocks = request.stages.then(Offset::read);
         let now_ns = monotonic_ns();
         Ok(Session {
@@ -136,12 +143,6 @@ impl Session {
     /// Keeps the memory that was read before the first connection. At the end it is read again.
     pub fn keep_memory(&mut self, before: Option<Result<MemoryReading, MemoryError>>) {
         self.memory_before = before;
-    }
-
-    /// Whether what arrives now will be discarded, so that there is time to keep a copy.
-    #[inline]
-    pub fn is_warming_up(&self) -> bool {
-        self.phase == Phase::Warmup
     }
 
     /// The stage that a failure now belongs to.

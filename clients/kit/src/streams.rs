@@ -56,6 +56,7 @@ struct Claims {
 
 #[derive(Debug, Clone, Copy)]
 struct Disorder {
+    connection: usize,
     expected: u64,
     seen: u64,
 }
@@ -114,7 +115,7 @@ impl Streams {
             self.claims.refuse(stream, connection, stamps);
             return false;
         }
-        stream.next += 1;
+        stream.next = behind(stream.next);
         stream.sent_ns = stamps.sent_ns;
         true
     }
@@ -139,7 +140,7 @@ impl Streams {
             return None;
         }
         let due_ns = stream.due_ns;
-        stream.next += 1;
+        stream.next = behind(stream.next);
         stream.sent_ns = stamps.sent_ns;
         stream.due_ns = stream.start_ns.saturating_add(stream.offsets.as_mut()?.next()?);
         if due_ns < window.end_ns && stream.due_ns >= window.end_ns {
@@ -211,10 +212,10 @@ impl Streams {
     /// a stream whose stamps cannot be true.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let Claims { missing, reordered, first_disorder, first_contradiction, .. } = &self.claims;
-        let reason = if let Some(Disorder { expected, seen }) = first_disorder {
+        let reason = if let Some(Disorder { connection, expected, seen }) = first_disorder {
             format!(
                 "the sequence is broken: {missing} messages missing, {reordered} repeated or out of order; first, seq {seen} came \
-                 where {expected} was due"
+                 where {expected} was due on connection {connection}"
             )
         } else if let Some(contradiction) = first_contradiction {
             contradiction.clone()
@@ -255,10 +256,11 @@ impl Claims {
     #[cold]
     fn refuse(&mut self, stream: &mut Stream, connection: usize, stamps: &Stamps) {
         if stamps.seq != stream.next {
-            self.first_disorder.get_or_insert(Disorder { expected: stream.next, seen: stamps.seq });
+            let (expected, seen) = (stream.next, stamps.seq);
+            self.first_disorder.get_or_insert(Disorder { connection, expected, seen });
             if stamps.seq > stream.next {
-                self.missing += stamps.seq - stream.next;
-                stream.next = stamps.seq.saturating_add(1);
+                self.missing = self.missing.saturating_add(stamps.seq - stream.next);
+                stream.next = behind(stamps.seq);
             } else {
                 self.reordered += 1;
             }
@@ -268,7 +270,7 @@ impl Claims {
         if self.first_disorder.is_none() && self.first_contradiction.is_none() {
             self.first_contradiction = Some(stream.contradiction(connection, stamps));
         }
-        stream.next += 1;
+        stream.next = behind(stream.next);
     }
 }
 
@@ -295,6 +297,12 @@ impl Stream {
         let Window { opened_ns, end_ns } = *window;
         due_times.skip_while(move |&due_ns| due_ns < opened_ns).take_while(move |&due_ns| due_ns < end_ns)
     }
+}
+
+/// The number behind `seq`. Where a server claims the last number of all, which has none, its sequence is broken already.
+#[inline(always)]
+fn behind(seq: u64) -> u64 {
+    seq.wrapping_add(1)
 }
 
 /// What is wrong with the stamps of a stream's first tick, where its upgrade was asked for at `asked_ns` and it was there at

@@ -6,6 +6,9 @@
 //! counted by the part that is in it. Without that, a connection that waits for half the window and is never answered would break the
 //! law, and it is no fault of the counting.
 
+use tickbench_record::Stage;
+
+use crate::Failure;
 use crate::window::Window;
 
 /// What stands for a connection that rests.
@@ -40,18 +43,21 @@ impl Turns {
 
     /// The turn of `connection` ends; tells when it began.
     ///
-    /// # Panics
-    /// Where none ever was under way.
+    /// # Errors
+    /// Where none is under way: a server may send more than it was asked for.
     #[inline]
-    pub(crate) fn end(&mut self, connection: usize, at_ns: u64, window: &Window) -> u64 {
-        let begun_ns = std::mem::replace(&mut self.begun_ns[connection], RESTS);
+    pub(crate) fn end(&mut self, connection: usize, at_ns: u64, window: &Window) -> Result<u64, Failure> {
+        let begun_ns = match self.begun_ns.get_mut(connection) {
+            Some(begun_ns) if *begun_ns != RESTS => std::mem::replace(begun_ns, RESTS),
+            _ => return Err(answers_nothing(connection)),
+        };
         self.under_way -= 1;
         if begun_ns < window.opened_ns {
             self.edges_ns += at_ns.min(window.end_ns).saturating_sub(window.opened_ns) as i64;
         } else {
             self.edges_ns -= at_ns.saturating_sub(window.end_ns) as i64;
         }
-        begun_ns
+        Ok(begun_ns)
     }
 
     /// The window opens.
@@ -80,6 +86,11 @@ impl Turns {
     }
 }
 
+#[cold]
+fn answers_nothing(connection: usize) -> Failure {
+    Failure::new(Stage::Audit, format!("connection {connection}: a message came that answers nothing"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,7 +98,7 @@ mod tests {
     const WINDOW: Window = Window { opened_ns: 1000, end_ns: 2000 };
 
     fn turn(turns: &mut Turns, connection: usize, ended_ns: u64) {
-        turns.end(connection, ended_ns, &WINDOW);
+        turns.end(connection, ended_ns, &WINDOW).unwrap();
         turns.begin(connection, ended_ns);
     }
 
@@ -99,10 +110,24 @@ mod tests {
         // The one ends a turn from before the window, one inside and one behind; another none; the third but one, behind the window.
         turn(&mut turns, 0, 1200);
         turn(&mut turns, 0, 1800);
-        assert_eq!((turns.end(0, 2500, &WINDOW), turns.end(2, 3000, &WINDOW)), (1800, 990));
+        assert_eq!(turns.end(0, 2500, &WINDOW), Ok(1800));
+        assert_eq!(turns.end(2, 3000, &WINDOW), Ok(990));
         let completed_ns = 600.0 + 700.0;
         assert_eq!(turns.in_flight(completed_ns, &WINDOW), (3.0, 3.0));
         assert_eq!(turns.unfinished().collect::<Vec<_>>(), [(1, 950)]);
+        assert_eq!(turns.under_way(), 1);
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_a_failure_and_ends_no_turn() {
+        let mut turns = Turns::default();
+        (0..2).for_each(|connection| turns.begin(connection, 1000));
+        turns.end(1, 1100, &WINDOW).unwrap();
+        for connection in [1, 2] {
+            let failure = turns.end(connection, 1200, &WINDOW).unwrap_err();
+            let reason = format!("connection {connection}: a message came that answers nothing");
+            assert_eq!(failure, Failure::new(Stage::Audit, reason));
+        }
         assert_eq!(turns.under_way(), 1);
     }
 

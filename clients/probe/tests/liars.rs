@@ -3,9 +3,7 @@
 mod scripted;
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::SocketAddr;
 
 use scripted::*;
 use tickbench_frame::{Mask, write_close};
@@ -17,14 +15,6 @@ const MS: u64 = 1_000_000;
 /// A thousand ticks a second over one connection; the window has those from the 200th or so on, five hundred.
 fn paced(server: SocketAddr) -> Request {
     Request { rate_per_s: 1000.0, window_ns: 500 * MS, ..request(server) }
-}
-
-/// Serves each connection with its number, from 0.
-fn serve_each(
-    script: impl Fn(u32, &mut TcpStream) -> std::io::Result<()> + Clone + Send + 'static,
-) -> SocketAddr {
-    let asked = Arc::new(AtomicU32::new(0));
-    serve(move |stream| script(asked.fetch_add(1, Ordering::Relaxed), stream))
 }
 
 /// How many samples are above `ns`.
@@ -266,15 +256,6 @@ fn a_server_that_closes_while_it_is_waited_for_fails_the_execution() {
     });
     let (stage, reason) = failed(measure(&paced(server)));
     assert_eq!((stage, reason.as_str()), (Stage::Measure, "the server closed connection 0 with code 1011"));
-}
-
-/// Returns each message for so long, and none later.
-fn echo_until(stream: &mut TcpStream, ns: u64) -> std::io::Result<()> {
-    let until_ns = tickbench_client_kit::monotonic_ns() + ns;
-    while tickbench_client_kit::monotonic_ns() < until_ns {
-        echo_once(stream, 0)?;
-    }
-    until_closed(stream)
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use scripted::{completed, failed, measure, request};
 use sha1::{Digest as _, Sha1};
+use tickbench_client_kit::monotonic_ns;
 use tickbench_frame::{Mask, Opcode, write_close, write_frame};
 use tickbench_protocol::Stamps;
 use tickbench_record::{
@@ -229,13 +230,30 @@ fn what_comes_twice_fails_the_audit() {
     });
     let (stage, reason) = failed(measure(&three(server)));
     assert_eq!(stage, Stage::Audit);
-    assert!(reason.starts_with("the sequence is broken: ") && reason.ends_with("twice or out of order"));
+    assert!(
+        reason.starts_with("the sequence is broken: ")
+            && reason.contains(" twice or out of order, the first on connection ")
+    );
 }
 
 #[test]
 fn what_a_relay_may_not_do_is_named() {
     type Wrong = fn(usize, &[u8], Opcode) -> Vec<u8>;
-    let table: [(Wrong, &str); 4] = [
+    let table: [(Wrong, &str); 5] = [
+        (
+            // From the 60th on, each comes before it was published: quicker than anybody could be.
+            |nth, payload, opcode| {
+                let mut stamps = Stamps::read_binary(payload).unwrap();
+                if nth == PUBLISHER || stamps.seq < 60 {
+                    return honest(nth, payload, opcode);
+                }
+                let is_first = stamps.seq == 60;
+                stamps = Stamps { seq: stamps.seq + 1, sent_ns: monotonic_ns(), ..stamps };
+                let early = framed(&scripted::payload(&stamps, 0), opcode);
+                if is_first { [honest(nth, payload, opcode), early].concat() } else { early }
+            },
+            " came on connection ",
+        ),
         (
             |nth, payload, opcode| {
                 let mut payload = payload.to_vec();
@@ -266,6 +284,32 @@ fn what_a_relay_may_not_do_is_named() {
         let (stage, reason) = failed(measure(&three(relay(script))));
         assert!(stage != Stage::Connect && reason.contains(name), "{stage:?}: {reason:?} lacks {name:?}");
     }
+}
+
+#[test]
+fn what_was_published_before_the_window_cannot_claim_to_belong_to_it() {
+    // 200 a second: the window has those from the 40th or so on.
+    static HELD: Mutex<Vec<Stamps>> = Mutex::new(Vec::new());
+    let server = relay(|nth, payload, opcode| {
+        let stamps = Stamps::read_binary(payload).unwrap_or_default();
+        let mut held = HELD.lock().unwrap();
+        match (nth, stamps.seq) {
+            (1, 20..60) => {
+                held.push(stamps);
+                Vec::new()
+            }
+            (1, 60) => {
+                held[0].due_ns = stamps.due_ns;
+                held.push(stamps);
+                held.drain(..).flat_map(|stamps| framed(&scripted::payload(&stamps, 0), opcode)).collect()
+            }
+            _ => honest(nth, payload, opcode),
+        }
+    });
+    let slow = Request { rate_per_s: 200.0, warmup_ns: 200_000_000, window_ns: 300_000_000, ..three(server) };
+    let (stage, reason) = failed(measure(&slow));
+    assert_eq!(stage, Stage::Audit);
+    assert!(reason.starts_with("the stamps of message 20 on connection "), "{reason}");
 }
 
 #[test]

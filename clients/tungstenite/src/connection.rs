@@ -6,11 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tickbench_client_kit::{Failure, Poll, Progress, Session, monotonic_ns};
+use tickbench_client_kit::{Echoes, Failure, Mark, Poll, Progress, Session, monotonic_ns};
 use tickbench_protocol::Stamps;
-use tickbench_record::{Encoding, Job, Request, Stage, foreign, printable};
+use tickbench_record::{Encoding, Stage, foreign, printable};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::counted::Counted;
@@ -61,83 +61,100 @@ fn told(cause: &Error) -> String {
     }
 }
 
-/// Does the request's job on one connection until the session says that all is over.
-pub(crate) async fn run(
-    index: usize,
-    mut socket: Socket,
-    request: &Request,
-    session: &RefCell<Session>,
-) -> Result<(), Failure> {
-    let payload = echo_message(request);
-    if request.job == Job::Echo {
-        session.borrow_mut().recorder.begin(index, monotonic_ns());
-        send(&mut socket, &payload, session).await?;
-    }
-    loop {
-        let Some(message) = next_message(&mut socket, session).await? else { continue };
-        let now_ns = monotonic_ns();
-        let echoes_on = {
-            let mut session = session.borrow_mut();
+/// One upgraded connection of a measurement.
+pub(crate) struct Connection {
+    pub(crate) index: usize,
+    pub(crate) socket: Socket,
+    pub(crate) session: Rc<RefCell<Session>>,
+}
+
+/// What came: whether it is text, and its payload.
+type Received = (bool, Bytes);
+
+impl Connection {
+    /// Records each tick until the session says that all is over.
+    pub(crate) async fn receive(mut self, encoding: Encoding) -> Result<(), Failure> {
+        loop {
+            let (is_text, payload) = self.next_message().await?;
+            let now_ns = monotonic_ns();
+            let mut session = self.session.borrow_mut();
             session.recorder.read(now_ns);
-            match request.job {
-                // `measure` has refused the jobs that are neither.
-                Job::Ticks | Job::Connect | Job::Ping => {
-                    let bytes = message.len();
-                    let stamps = stamps(&message).map_err(|reason| session.failure(reason))?;
-                    session.recorder.tick(index, &stamps, bytes, now_ns);
-                }
-                Job::Echo if message == payload => {
-                    session.recorder.round_trip(index, message.len(), now_ns);
-                }
-                Job::Echo => return Err(session.failure("the echo differs from what was sent")),
-                Job::Relay => {
-                    return Err(Failure::own(session.stage(), "only the probe publishes and subscribes"));
-                }
-            }
-            let echoes_on = request.job == Job::Echo && session.recorder.is_before_end(now_ns);
-            if echoes_on {
-                // The time of receiving is the time of sending the next, as in the probe.
-                session.recorder.begin(index, now_ns);
-            }
+            let stamps = match (is_text, encoding) {
+                (true, Encoding::Json) => Stamps::read_json(&payload).map_err(|cause| cause.to_string()),
+                (false, Encoding::Binary) => Stamps::read_binary(&payload).map_err(|cause| cause.to_string()),
+                _ => Err(format!("{encoding} was asked for")),
+            };
+            let stamps = stamps.map_err(|cause| {
+                session.failure(format!("a message on connection {} is no tick: {cause}", self.index))
+            })?;
+            session.recorder.tick(self.index, &stamps, &payload, now_ns);
             if session.advance(now_ns, Poll::Something)? == Progress::Over {
                 return Ok(());
             }
-            echoes_on
-        };
-        if echoes_on {
-            send(&mut socket, &payload, session).await?;
         }
     }
-}
 
-async fn send(socket: &mut Socket, payload: &Message, session: &RefCell<Session>) -> Result<(), Failure> {
-    let sent = socket.send(payload.clone()).await;
-    sent.map_err(|cause| session.borrow().failure(format!("failed to send: {cause}")))
-}
-
-/// The next data message; `None` for a control message, which the library has answered.
-async fn next_message(socket: &mut Socket, session: &RefCell<Session>) -> Result<Option<Message>, Failure> {
-    let failure = |reason: String| session.borrow().failure(reason);
-    match socket.next().await {
-        Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => Ok(Some(message)),
-        Some(Ok(Message::Close(_))) | None => Err(failure("the server closed the connection".into())),
-        Some(Ok(_)) => Ok(None),
-        Some(Err(cause)) => Err(failure(format!("failed to receive: {cause}"))),
+    /// Has one message after another echoed until the session says that all is over.
+    pub(crate) async fn echo(mut self, echoes: &RefCell<Echoes>) -> Result<(), Failure> {
+        self.session.borrow_mut().recorder.begin(self.index, monotonic_ns());
+        let mut mark = self.send_next(echoes).await?;
+        loop {
+            let (is_text, payload) = self.next_message().await?;
+            let now_ns = monotonic_ns();
+            let is_before_end = {
+                let mut session = self.session.borrow_mut();
+                session.recorder.read(now_ns);
+                session.recorder.round_trip(self.index, payload.len(), now_ns)?;
+                echoes.borrow().check(self.index, mark, is_text, &payload)?;
+                let is_before_end = session.recorder.is_before_end(now_ns);
+                if is_before_end {
+                    // The time of receiving is the time of sending the next, as in the probe.
+                    session.recorder.begin(self.index, now_ns);
+                }
+                if session.advance(now_ns, Poll::Something)? == Progress::Over {
+                    return Ok(());
+                }
+                is_before_end
+            };
+            if is_before_end {
+                mark = self.send_next(echoes).await?;
+            }
+        }
     }
-}
 
-fn stamps(message: &Message) -> Result<Stamps, String> {
-    let stamps = match message {
-        Message::Text(text) => Stamps::read_json(text.as_bytes()),
-        Message::Binary(bytes) => Stamps::read_binary(bytes),
-        _ => return Err("a control message has no stamps".into()),
-    };
-    stamps.map_err(|cause| cause.to_string())
-}
+    /// Sends a message that nobody has seen before, and returns its mark.
+    async fn send_next(&mut self, echoes: &RefCell<Echoes>) -> Result<Mark, Failure> {
+        let (mark, message) = {
+            let mut echoes = echoes.borrow_mut();
+            let mark = echoes.draw();
+            let payload = echoes.message(mark);
+            let message = if echoes.are_text() {
+                Message::text(String::from_utf8(payload).expect("marks and payloads of text are ASCII"))
+            } else {
+                Message::binary(payload)
+            };
+            (mark, message)
+        };
+        let sent = self.socket.send(message).await;
+        sent.map_err(|cause| self.failure(&format!("failed to send: {cause}")))?;
+        Ok(mark)
+    }
 
-fn echo_message(request: &Request) -> Message {
-    match request.encoding {
-        Encoding::Json => Message::text("x".repeat(request.size_bytes as usize)),
-        Encoding::Binary => Message::binary(vec![0xa5; request.size_bytes as usize]),
+    /// The next data message; the library answers pings by itself.
+    async fn next_message(&mut self) -> Result<Received, Failure> {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                    return Ok((message.is_text(), message.into_data()));
+                }
+                Some(Ok(Message::Close(_))) | None => return Err(self.failure("the server closed it")),
+                Some(Ok(_)) => {}
+                Some(Err(cause)) => return Err(self.failure(&format!("failed to receive: {cause}"))),
+            }
+        }
+    }
+
+    fn failure(&self, what: &str) -> Failure {
+        self.session.borrow().failure(format!("connection {}: {what}", self.index))
     }
 }

@@ -6,23 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tickbench_client_kit::{
-    Failure, Poll, Session, Streams, monotonic_ns, read_capture, read_memory, ticks_target,
+    Contents, Echoes, Failure, Poll, Session, Streams, monotonic_ns, read_capture, read_memory, ticks_target,
 };
 use tickbench_record::{Job, Observation, Reply, Request, Stage};
 use tokio::task::{JoinSet, LocalSet};
 
-use crate::connection;
+use crate::connection::{self, Connection};
 
 pub(crate) async fn measure(request: Request) -> Reply {
-    match LocalSet::new().run_until(observe(Rc::new(request))).await {
+    match LocalSet::new().run_until(observe(&request)).await {
         Ok(observation) => Reply::Completed(Box::new(observation)),
         Err(failure) => failure.into(),
     }
 }
 
-async fn observe(request: Rc<Request>) -> Result<Observation, Failure> {
+async fn observe(request: &Request) -> Result<Observation, Failure> {
     let target = match request.job {
-        Job::Ticks => ticks_target(&request),
+        Job::Ticks => ticks_target(request),
         Job::Echo => "/echo".to_owned(),
         Job::Connect | Job::Ping | Job::Relay => {
             let reason = "this client receives ticks and echoes alone: ask the probe for all else";
@@ -30,7 +30,9 @@ async fn observe(request: Rc<Request>) -> Result<Observation, Failure> {
         }
     };
     let capture = request.feed.as_ref().map(|path| read_capture(path).map(Arc::new)).transpose();
-    let capture = capture.map_err(|cause| Failure::new(Stage::Connect, cause.to_string()))?;
+    let capture = capture.map_err(|cause| Failure::own(Stage::Connect, cause.to_string()))?;
+    let contents = Contents::of(request, capture.clone())?;
+    let echoes = Rc::new(RefCell::new(Echoes::new(request)?));
     let memory = request.server_pid.map(read_memory);
     let started_ns = monotonic_ns();
     let (mut sockets, mut asked) = (Vec::new(), Vec::new());
@@ -40,16 +42,20 @@ async fn observe(request: Rc<Request>) -> Result<Observation, Failure> {
         asked.push(asked_ns);
     }
     let streams = match request.job {
-        Job::Ticks => Streams::of(&request, capture.as_ref(), asked)?,
+        Job::Ticks => Streams::of(request, capture.as_ref(), asked)?,
         _ => Streams::none(),
     };
-    let mut session = Session::begin(&request, streams, monotonic_ns() - started_ns)?;
+    let mut session = Session::begin(request, streams, contents, monotonic_ns() - started_ns)?;
     session.keep_memory(memory);
     let session = Rc::new(RefCell::new(session));
     let mut tasks = JoinSet::new();
     for (index, socket) in sockets.into_iter().enumerate() {
-        let (request, session) = (Rc::clone(&request), Rc::clone(&session));
-        tasks.spawn_local(async move { connection::run(index, socket, &request, &session).await });
+        let (session, echoes, encoding) = (Rc::clone(&session), Rc::clone(&echoes), request.encoding);
+        let connection = Connection { index, socket, session };
+        match request.job {
+            Job::Echo => tasks.spawn_local(async move { connection.echo(&echoes).await }),
+            _ => tasks.spawn_local(connection.receive(encoding)),
+        };
     }
     tasks.spawn_local(watch(Rc::clone(&session)));
     // The first task that ends, ends the measurement: all is over for all of them, or one has failed.

@@ -114,7 +114,9 @@ pub struct Observation {
     pub reordered: u64,
     /// Samples below zero: received before sent, or sent before due. In no histogram, never clamped.
     pub negative: u64,
-    /// Messages whose payload was compared with what the seed says, outside the timed path; all were equal.
+    /// Messages whose payload was compared, byte for byte; all were equal. Of ticks, deliveries and first ticks, those of a sample of the
+    /// window that was drawn over all connections, compared with what the seed says behind it; of echoes and pongs all, compared with
+    /// what was sent.
     pub checked: u64,
     /// The length of the window: as long as was asked for, and of a flood, to the end of the read that closed it.
     pub elapsed_ns: u64,

@@ -33,18 +33,20 @@ pub(crate) fn of_cell(executions: &Executions, context: &Context) -> Vec<Audit> 
 
 fn littles_law(cell: &Cell, completed: &Completed) -> Option<Audit> {
     let turn = |seen: &Observation| match cell.kind {
-        ScenarioKind::Echo => Some(seen.round_trip_ns.as_ref()?.mean),
-        ScenarioKind::Connect => Some(seen.connection_ns.as_ref()?.mean),
+        ScenarioKind::Echo => seen.round_trip_ns.clone(),
+        ScenarioKind::Connect => seen.connection_ns.clone(),
         _ => None,
     };
     let connections = f64::from(cell.connections);
-    let held =
-        completed.values().filter_map(|seen| Some(seen.messages_per_s * turn(seen)? / 1e9 / connections));
+    let held = completed
+        .values()
+        .filter_map(|seen| Some(seen.messages_per_s * turn(seen)?.mean / 1e9 / connections));
     let figure = median_of(held.collect())?;
-    // Where all connections are held up together, each is in the middle of a turn at both ends of the window.
-    let cut = completed.values().filter_map(|seen| Some(turn(seen)? / seen.elapsed_ns.max(1) as f64));
-    let cut = if cell.kind == ScenarioKind::Connect { median_of(cut.collect())? } else { 0.0 };
-    let held = (figure - 1.0).abs() <= LITTLES_LAW_WITHIN + cut;
+    // The rate is of turns that ended in the window, the mean of those that began in it: what the window's ends cut is in one of them
+    // alone. Where something holds up all connections together, that is a turn of each, and at most the longest.
+    let cut =
+        completed.values().filter_map(|seen| Some(turn(seen)?.max as f64 / seen.elapsed_ns.max(1) as f64));
+    let held = (figure - 1.0).abs() <= LITTLES_LAW_WITHIN + median_of(cut.collect())?;
     Some(Audit::of_row(Check::LittlesLaw, figure, held))
 }
 

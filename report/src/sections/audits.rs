@@ -185,7 +185,9 @@ fn what(check: Check) -> &'static str {
             "the client sent on time: at most 5 % of what it publishes late by the gap between two messages and by 1 ms, at most \
              1 % of its pings after the window"
         }
-        Check::LittlesLaw => "Little's law: connections = throughput × mean round trip, within 2 %",
+        Check::LittlesLaw => {
+            "Little's law: connections = throughput × mean round trip, within 2 % and the longest turn over the window"
+        }
         Check::Clock => "one clock on both cores",
         Check::Stages => {
             "stages add up to the response, each message in the kernel between sending and reading"

@@ -1,5 +1,6 @@
 //! What the recorder makes of what is told to it.
 
+use proptest::prelude::*;
 use tickbench_protocol::TicksQuery;
 use tickbench_record::{Account, Accounts, Distribution, Observation, Stage};
 
@@ -9,6 +10,8 @@ use crate::Offsets;
 const MS: u64 = 1_000_000;
 const WINDOW_NS: u64 = 1_000 * MS;
 const WARMUP_NS: u64 = 200 * MS;
+/// Of each message: nothing is compared here.
+const PAYLOAD: [u8; 48] = [0; 48];
 
 /// `connections` streams of a thousand ticks a second each.
 fn paced(connections: u32) -> Recorder {
@@ -42,7 +45,7 @@ fn frozen(from_ns: u64, frozen_ns: u64) -> Observation {
         if recorder.is_nothing_owed() && due_ns >= end_ns {
             return recorder.finish(sent_ns).unwrap();
         }
-        recorder.tick(0, &paced_tick(seq, sent_ns), 48, sent_ns + 1_000);
+        recorder.tick(0, &paced_tick(seq, sent_ns), &PAYLOAD, sent_ns + 1_000);
     }
     unreachable!("a stream has no end")
 }
@@ -85,7 +88,7 @@ fn a_stall_that_an_end_of_the_window_cuts_shows_what_was_due_inside() {
 fn what_has_not_come_when_the_waiting_ends_is_lost_and_has_an_age() {
     let mut recorder = paced(2);
     let ticks = |recorder: &mut Recorder, seqs: std::ops::Range<u64>, connection| {
-        seqs.for_each(|seq| recorder.tick(connection, &paced_tick(seq, seq * MS), 48, seq * MS + 10));
+        seqs.for_each(|seq| recorder.tick(connection, &paced_tick(seq, seq * MS), &PAYLOAD, seq * MS + 10));
     };
     (0..2).for_each(|connection| ticks(&mut recorder, 0..1, connection));
     recorder.pause();
@@ -110,10 +113,10 @@ fn what_has_not_come_when_the_waiting_ends_is_lost_and_has_an_age() {
 #[test]
 fn a_connection_that_falls_silent_before_the_window_fails_it() {
     let mut recorder = paced(2);
-    (0..2).for_each(|connection| recorder.tick(connection, &paced_tick(0, 0), 48, 10));
+    (0..2).for_each(|connection| recorder.tick(connection, &paced_tick(0, 0), &PAYLOAD, 10));
     recorder.pause();
     recorder.resume(MS / 2, 3 * MS);
-    (1..3).for_each(|seq| recorder.tick(0, &paced_tick(seq, seq * MS), 48, seq * MS + 10));
+    (1..3).for_each(|seq| recorder.tick(0, &paced_tick(seq, seq * MS), &PAYLOAD, seq * MS + 10));
     let failure = recorder.finish(10 * MS).unwrap_err();
     assert_eq!(failure.stage, Stage::Audit);
     assert!(failure.reason.starts_with("connection 1 got none of the 2 messages"), "{failure}");
@@ -122,7 +125,7 @@ fn a_connection_that_falls_silent_before_the_window_fails_it() {
 #[test]
 fn a_window_that_owes_nothing_has_no_figures() {
     let mut recorder = paced(1);
-    recorder.tick(0, &paced_tick(0, 0), 48, 10);
+    recorder.tick(0, &paced_tick(0, 0), &PAYLOAD, 10);
     recorder.pause();
     recorder.resume(MS / 4, MS / 2);
     let failure = recorder.finish(MS).unwrap_err();
@@ -134,7 +137,7 @@ fn a_window_that_owes_nothing_has_no_figures() {
 fn three_figures_of_a_paced_tick() {
     let mut recorder = paced(1);
     recorder.resume(0, 3 * MS);
-    (0..3).for_each(|seq| recorder.tick(0, &paced_tick(seq, seq * MS + 50), 48, seq * MS + 300));
+    (0..3).for_each(|seq| recorder.tick(0, &paced_tick(seq, seq * MS + 50), &PAYLOAD, seq * MS + 300));
     let seen = recorder.finish(3 * MS).unwrap();
     assert_eq!((seen.sent, seen.received, seen.lost, seen.messages_per_s), (3, 3, 0, 1000.0));
     assert_eq!(seen.bytes_per_s, 48_000.0);
@@ -146,11 +149,11 @@ fn three_figures_of_a_paced_tick() {
 #[test]
 fn a_flood_has_delivery_alone_and_owes_nothing() {
     let mut recorder = flood();
-    recorder.tick(0, &Stamps { seq: 0, due_ns: 5, sent_ns: 5 }, 48, 10);
+    recorder.tick(0, &Stamps { seq: 0, due_ns: 5, sent_ns: 5 }, &PAYLOAD, 10);
     recorder.pause();
-    recorder.tick(0, &Stamps { seq: 1, due_ns: 15, sent_ns: 15 }, 48, 20);
+    recorder.tick(0, &Stamps { seq: 1, due_ns: 15, sent_ns: 15 }, &PAYLOAD, 20);
     recorder.resume(100, 200);
-    recorder.tick(0, &Stamps { seq: 2, due_ns: 30, sent_ns: 30 }, 48, 210);
+    recorder.tick(0, &Stamps { seq: 2, due_ns: 30, sent_ns: 30 }, &PAYLOAD, 210);
     recorder.end_at(220);
     let seen = recorder.finish(220).unwrap();
     assert_eq!((seen.sent, seen.received, seen.lost, seen.elapsed_ns), (1, 1, 0, 120));
@@ -161,7 +164,7 @@ fn a_flood_has_delivery_alone_and_owes_nothing() {
 #[test]
 fn a_flood_that_dries_up_fails() {
     let mut recorder = flood();
-    recorder.tick(0, &Stamps { seq: 0, due_ns: 5, sent_ns: 5 }, 48, 10);
+    recorder.tick(0, &Stamps { seq: 0, due_ns: 5, sent_ns: 5 }, &PAYLOAD, 10);
     recorder.resume(100, 200);
     recorder.end_at(220);
     let failure = recorder.finish(220).unwrap_err();
@@ -172,12 +175,12 @@ fn a_flood_that_dries_up_fails() {
 fn values_below_zero_are_counted_and_kept_out() {
     let mut recorder = paced(1);
     recorder.resume(0, MS);
-    recorder.tick(0, &Stamps { seq: 0, due_ns: 100, sent_ns: 90 }, 48, 100);
+    recorder.tick(0, &Stamps { seq: 0, due_ns: 100, sent_ns: 90 }, &PAYLOAD, 100);
     let seen = recorder.finish(MS).unwrap();
     assert_eq!((seen.negative, seen.received, seen.lag_ns), (1, 1, None));
     let mut recorder = flood();
     recorder.resume(0, MS);
-    recorder.tick(0, &Stamps { seq: 0, due_ns: 100, sent_ns: 100 }, 48, 90);
+    recorder.tick(0, &Stamps { seq: 0, due_ns: 100, sent_ns: 100 }, &PAYLOAD, 90);
     recorder.end_at(MS);
     let seen = recorder.finish(MS).unwrap();
     assert_eq!((seen.negative, seen.received, seen.delivery_ns), (1, 1, None));
@@ -188,12 +191,12 @@ fn what_is_recorded_in_doubt_is_set_apart_and_still_counted() {
     let mut recorder = paced(1);
     recorder.resume(0, 5 * MS);
     let tick = |recorder: &mut Recorder, seq| {
-        recorder.tick(0, &paced_tick(seq, seq * MS), 48, seq * MS + 400);
+        recorder.tick(0, &paced_tick(seq, seq * MS), &PAYLOAD, seq * MS + 400);
     };
     (0..2).for_each(|seq| tick(&mut recorder, seq));
     recorder.doubt(true);
     tick(&mut recorder, 2);
-    recorder.tick(0, &paced_tick(3, 3 * MS + 500), 48, 3 * MS + 400);
+    recorder.tick(0, &paced_tick(3, 3 * MS + 500), &PAYLOAD, 3 * MS + 400);
     recorder.doubt(false);
     tick(&mut recorder, 4);
     let (cleaned, set_aside) = recorder.cleaned();
@@ -212,7 +215,7 @@ fn where_all_is_in_doubt_nothing_is_left() {
     let mut recorder = echo();
     recorder.begin(0, 100);
     recorder.doubt(true);
-    recorder.round_trip(0, 1, 300);
+    recorder.round_trip(0, 1, 300).unwrap();
     assert_eq!(recorder.cleaned(), (None, 1));
 }
 
@@ -222,7 +225,7 @@ fn turns(recorder: &mut Recorder, first_ns: u64) -> u64 {
     while recorder.is_before_end(at_ns) {
         recorder.begin(0, at_ns);
         at_ns += 1_000;
-        recorder.round_trip(0, 1, at_ns);
+        recorder.round_trip(0, 1, at_ns).unwrap();
     }
     at_ns
 }
@@ -233,7 +236,7 @@ fn an_echo_belongs_to_the_window_in_which_it_was_sent() {
     recorder.begin(0, 300);
     recorder.pause();
     recorder.resume(1_000, 10_500);
-    recorder.round_trip(0, 1, 1_300);
+    recorder.round_trip(0, 1, 1_300).unwrap();
     let over_ns = turns(&mut recorder, 1_300);
     assert!(recorder.is_nothing_owed());
     let seen = recorder.finish(over_ns).unwrap();
@@ -248,7 +251,7 @@ fn an_echo_that_does_not_come_back_is_lost_and_one_from_before_the_window_fails_
     let mut recorder = echo();
     recorder.resume(0, 10_000);
     recorder.begin(0, 0);
-    recorder.round_trip(0, 1, 6_000);
+    recorder.round_trip(0, 1, 6_000).unwrap();
     recorder.begin(0, 6_000);
     assert!(!recorder.is_nothing_owed());
     let seen = recorder.finish(50_000).unwrap();
@@ -270,7 +273,7 @@ fn a_turn_that_is_counted_twice_breaks_littles_law() {
         let over_ns = turns(&mut recorder, 0);
         for _ in 0..twice {
             recorder.begin(0, 999_000);
-            recorder.round_trip(0, 1, 1_000_000);
+            recorder.round_trip(0, 1, 1_000_000).unwrap();
         }
         recorder.finish(over_ns)
     };
@@ -314,7 +317,8 @@ fn a_published_message_is_owed_to_every_subscriber() {
     assert!(recorder.published(1_000, 1_010) && recorder.published(1_900, 2_010));
     for (connection, messages) in [(0, 2), (1, 2), (2, 1)] {
         for due_ns in [1_000, 1_900].into_iter().take(messages) {
-            recorder.delivered(connection, (due_ns, due_ns + 10), 48, due_ns + 20);
+            let stamps = Stamps { seq: 0, due_ns, sent_ns: due_ns + 10 };
+            assert!(recorder.delivered(connection, &stamps, &PAYLOAD, due_ns + 20));
         }
     }
     recorder.lost(1_900);
@@ -338,4 +342,36 @@ fn who_was_asked_early_in_the_warmup_has_answered_by_its_end() {
         "1 of 3 connections have had no message by the end of the warm-up; the first is 1"
     );
     assert!(paced(2).check_heard(0).is_err(), "ticks are due from the upgrade on");
+}
+
+/// Any number, and more often than not one where arithmetic ends.
+fn claim() -> impl Strategy<Value = u64> {
+    prop_oneof![0..4_u64, u64::MAX - 2..=u64::MAX, (1..100 * MS), any::<u64>()]
+}
+
+proptest! {
+    #[test]
+    fn no_stamps_that_a_server_claims_stop_the_client(
+        ticks in proptest::collection::vec((0..2_usize, claim(), claim(), claim()), 0..40), opens in 0..40_usize,
+    ) {
+        let floods = Recorder::new(Question::Flood, Streams::new(None, 0, [0; 2]), 2);
+        for mut recorder in [paced(2), floods] {
+            recorder.keep(Kept::of_all(40));
+            let mut now_ns = 0;
+            for nth in 0..ticks.len().max(opens) + 1 {
+                if nth == opens {
+                    recorder.pause();
+                    recorder.resume(now_ns, now_ns + 10);
+                }
+                if let Some(&(connection, seq, due_ns, sent_ns)) = ticks.get(nth) {
+                    now_ns += 1;
+                    recorder.tick(connection, &Stamps { seq, due_ns, sent_ns }, &PAYLOAD, now_ns);
+                }
+            }
+            recorder.end_at(now_ns + 10);
+            crate::stages::of(&recorder.take_kept().into_messages().unwrap().unwrap(), 50);
+            // What came of it is told elsewhere.
+            let _ = recorder.finish(now_ns + 10);
+        }
+    }
 }

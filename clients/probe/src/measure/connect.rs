@@ -14,7 +14,6 @@ use tickbench_frame::{Decoder, Event, Kind, Mask, write_close};
 use tickbench_protocol::Stamps;
 use tickbench_record::{Arrival, Encoding, Observation, Request, Stage, Wait};
 
-use super::audit::Audit;
 use super::{farewell, poll};
 use crate::link::poller::{Interest, Poller};
 use crate::link::socket::{Patience, connect_error, receive, send_all, send_at_once};
@@ -43,7 +42,6 @@ pub(crate) struct Connects {
     turns: Vec<Option<Turn>>,
     connections: usize,
     space: Vec<u8>,
-    audit: Audit,
     next_watch_ns: u64,
 }
 
@@ -73,7 +71,7 @@ enum Step {
 }
 
 impl Connects {
-    pub(crate) fn new(request: &Request, audit: Audit) -> Result<Connects, Failure> {
+    pub(crate) fn new(request: &Request) -> Result<Connects, Failure> {
         let failed = |reason: String| Failure::own(Stage::Connect, reason);
         raise_open_files(request.connections).map_err(failed)?;
         let key = random_bytes().map_err(|cause| failed(format!("failed to draw a mask: {cause}")))?;
@@ -91,13 +89,8 @@ impl Connects {
             turns: Vec::new(),
             connections: request.connections as usize,
             space: vec![0; READ_BYTES],
-            audit,
             next_watch_ns: 0,
         })
-    }
-
-    pub(crate) fn into_audit(self) -> Audit {
-        self.audit
     }
 
     /// Begins the first turn of each connection.
@@ -182,7 +175,7 @@ impl Connects {
         now_ns: u64,
         session: &mut Session,
     ) -> Result<bool, Failure> {
-        let Connects { turns, target, expected, close, audit, .. } = self;
+        let Connects { turns, target, expected, close, .. } = self;
         let Some(turn) = &mut turns[index] else { return Ok(false) };
         if turn.step == Step::Upgrading {
             match turn.upgrade.read_answer(&turn.unread, ended) {
@@ -205,10 +198,7 @@ impl Connects {
                 Ok(Some(Event::Message { kind, payload })) if turn.step == Step::Used => {
                     let stamps =
                         first_stamps(kind, *expected, &payload).map_err(|what| session.failure(what))?;
-                    session.recorder.first_tick(index, &stamps, payload.len(), turn.called_ns, now_ns);
-                    if session.is_warming_up() {
-                        audit.keep(&stamps, &payload);
-                    }
+                    session.recorder.first_tick(index, &stamps, &payload, turn.called_ns, now_ns);
                     send_all(&turn.socket, close)
                         .map_err(|cause| session.failure(format!("failed to close a connection: {cause}")))?;
                     turn.step = Step::Closing;
@@ -229,7 +219,7 @@ impl Connects {
     /// The connection has ended in good order: the next one begins, unless the window is over.
     fn turn_over(&mut self, index: usize, now_ns: u64, session: &mut Session) -> Result<(), Failure> {
         let Some(ended) = self.turns[index].take() else { return Ok(()) };
-        session.recorder.connection(index, now_ns);
+        session.recorder.connection(index, now_ns)?;
         let removed = self.poller.remove(&ended.socket, index);
         removed.map_err(|cause| session.failure(format!("failed to leave a connection: {cause}")))?;
         if session.recorder.is_before_end(now_ns) {

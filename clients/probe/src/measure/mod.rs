@@ -1,6 +1,5 @@
 //! One measurement: open the connections, poll them through warm-up and window, audit, and tell.
 
-mod audit;
 mod connect;
 mod echo;
 pub(crate) mod farewell;
@@ -13,20 +12,17 @@ mod rest;
 mod single;
 mod ticks;
 
-pub(crate) use audit::difference;
-
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tickbench_client_kit::{
-    Failure, MemoryError, Poll, Progress, Session, Streams, monotonic_ns, read_capture, read_memory,
-    ticks_target,
+    Contents, Failure, MemoryError, Poll, Progress, Session, Streams, monotonic_ns, read_capture,
+    read_memory, ticks_target,
 };
 use tickbench_protocol::Capture;
 use tickbench_record::{Arrival, Job, MemoryReading, Observation, Reply, Request, Stage};
 
 use crate::link::{self, Connection, Spacing, stamped};
-use audit::Audit;
 use connect::Connects;
 use echo::Echo;
 use intake::Handler;
@@ -49,41 +45,32 @@ fn measured(request: &Request) -> Result<Observation, Failure> {
     match request.job {
         Job::Ticks => {
             let capture = capture(request)?;
+            let contents = Contents::of(request, capture.clone())?;
             let opened = Opened::open(request, &ticks_target(request), spacing(request))?;
             let asked_ns = opened.connections.iter().map(|connection| connection.asked_ns);
             let streams = Streams::of(request, capture.as_ref(), asked_ns)?;
-            let mut ticks = Ticks::new(request.encoding, Audit::new(request, capture));
-            let (session, connections) = opened.begin(request, streams)?;
-            let mut observation = run(request, session, connections, &mut ticks)?;
-            observation.checked = ticks.into_audit().check()?;
-            Ok(observation)
+            let (session, connections) = opened.begin(request, streams, contents)?;
+            run(request, session, connections, &mut Ticks::new(request.encoding))
         }
         Job::Echo => {
             let mut echo = Echo::new(request)?;
             let opened = Opened::open(request, "/echo", Spacing::None)?;
-            let (session, connections) = opened.begin(request, Streams::none())?;
-            let mut observation = run(request, session, connections, &mut echo)?;
-            // Every message that came back was compared with what was sent.
-            observation.checked = observation.received;
-            Ok(observation)
+            let (session, connections) = opened.begin(request, Streams::none(), None)?;
+            run(request, session, connections, &mut echo)
         }
         Job::Ping => {
             let mut pings = Pings::new(request)?;
             let opened = Opened::open(request, "/echo", Spacing::None)?;
-            let (session, connections) = opened.begin(request, Streams::none())?;
-            let mut observation = ping::run(request, session, connections, &mut pings)?;
-            // Every pong was compared with its ping.
-            observation.checked = observation.received;
-            Ok(observation)
+            let (session, connections) = opened.begin(request, Streams::none(), None)?;
+            ping::run(request, session, connections, &mut pings)
         }
         Job::Connect => {
             let memory = request.server_pid.map(read_memory);
-            let mut connects = Connects::new(request, Audit::new(request, capture(request)?))?;
-            let mut session = Session::begin(request, Streams::none(), 0)?;
+            let contents = Contents::of(request, capture(request)?)?;
+            let mut connects = Connects::new(request)?;
+            let mut session = Session::begin(request, Streams::none(), contents, 0)?;
             session.keep_memory(memory);
-            let mut observation = connect::run(session, &mut connects)?;
-            observation.checked = connects.into_audit().check()?;
-            Ok(observation)
+            connect::run(session, &mut connects)
         }
         Job::Relay => relay::measured(request),
     }
@@ -132,8 +119,13 @@ impl Opened {
     }
 
     /// Starts the warm-up.
-    fn begin(self, request: &Request, streams: Streams) -> Result<(Session, Vec<Connection>), Failure> {
-        let mut session = Session::begin(request, streams, self.took_ns)?;
+    fn begin(
+        self,
+        request: &Request,
+        streams: Streams,
+        contents: Option<Contents>,
+    ) -> Result<(Session, Vec<Connection>), Failure> {
+        let mut session = Session::begin(request, streams, contents, self.took_ns)?;
         session.keep_memory(self.memory_before);
         Ok((session, self.connections))
     }

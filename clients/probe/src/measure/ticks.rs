@@ -7,23 +7,16 @@ use tickbench_frame::Kind;
 use tickbench_protocol::{StampError, Stamps};
 use tickbench_record::Encoding;
 
-use super::audit::Audit;
 use super::intake::{From, Handler};
 
 /// Reads the stamps of each tick and records them.
 pub(crate) struct Ticks {
     expected: Kind,
-    audit: Audit,
 }
 
 impl Ticks {
-    pub(crate) fn new(encoding: Encoding, audit: Audit) -> Ticks {
-        let expected = if encoding == Encoding::Json { Kind::Text } else { Kind::Binary };
-        Ticks { expected, audit }
-    }
-
-    pub(crate) fn into_audit(self) -> Audit {
-        self.audit
+    pub(crate) fn new(encoding: Encoding) -> Ticks {
+        Ticks { expected: if encoding == Encoding::Json { Kind::Text } else { Kind::Binary } }
     }
 }
 
@@ -55,10 +48,7 @@ impl Handler for Ticks {
             Ok(stamps) => stamps,
             Err(cause) => return Err(bad_stamps(cause, from.index, session)),
         };
-        if from.index == 0 && session.is_warming_up() {
-            self.audit.keep(&stamps, payload);
-        }
-        session.recorder.tick(from.index, &stamps, payload.len(), now_ns);
+        session.recorder.tick(from.index, &stamps, payload, now_ns);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use tickbench_protocol::{
 };
 
 use super::dialogue::{Dialogue, Said};
-use crate::measure::difference;
+use tickbench_client_kit::difference;
 
 /// Some ticks of a stream of the generated feed.
 #[derive(Debug, Clone)]

@@ -4,7 +4,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -28,7 +29,7 @@ pub(crate) fn serve(
 }
 
 /// Answers a request with this key.
-pub(crate) fn upgrade(stream: &mut TcpStream, key: &str) -> std::io::Result<()> {
+pub(crate) fn upgrade(stream: &mut impl std::io::Write, key: &str) -> std::io::Result<()> {
     let accept = base64::engine::general_purpose::STANDARD
         .encode(Sha1::digest(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
     write!(
@@ -229,6 +230,12 @@ pub(crate) fn changed_echo(stream: &mut TcpStream, change: u8) -> std::io::Resul
 
 /// Returns the next message, `change` added to the first byte of its payload.
 pub(crate) fn echo_once(stream: &mut TcpStream, change: u8) -> std::io::Result<()> {
+    let echo = next_echo(stream, change)?;
+    stream.write_all(&echo)
+}
+
+/// The frame that returns the next message, `change` added to the first byte of its payload.
+pub(crate) fn next_echo(stream: &mut TcpStream, change: u8) -> std::io::Result<Vec<u8>> {
     let mut head = [0; 2];
     stream.read_exact(&mut head)?;
     let length = match head[1] & 0x7f {
@@ -249,10 +256,27 @@ pub(crate) fn echo_once(stream: &mut TcpStream, change: u8) -> std::io::Result<(
     stream.read_exact(&mut payload)?;
     payload.iter_mut().enumerate().for_each(|(at, byte)| *byte ^= key[at % 4]);
     if let Some(first) = payload.first_mut() {
-        *first += change;
+        *first = first.wrapping_add(change);
     }
     let opcode = if head[0] & 0xf == 1 { Opcode::Text } else { Opcode::Binary };
     let mut frame = Vec::new();
     write_frame(&mut frame, true, opcode, Mask::None, &payload);
-    stream.write_all(&frame)
+    Ok(frame)
+}
+
+/// Serves each connection with its number, from 0.
+pub(crate) fn serve_each(
+    script: impl Fn(u32, &mut TcpStream) -> std::io::Result<()> + Clone + Send + 'static,
+) -> SocketAddr {
+    let asked = Arc::new(AtomicU32::new(0));
+    serve(move |stream| script(asked.fetch_add(1, Ordering::Relaxed), stream))
+}
+
+/// Returns each message for so long, and none later.
+pub(crate) fn echo_until(stream: &mut TcpStream, ns: u64) -> std::io::Result<()> {
+    let until_ns = monotonic_ns() + ns;
+    while monotonic_ns() < until_ns {
+        echo_once(stream, 0)?;
+    }
+    until_closed(stream)
 }

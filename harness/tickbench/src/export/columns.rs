@@ -257,7 +257,9 @@ impl Columns {
         count("lost", "", "those that had not come when the wait after the window ended", |seen| seen.lost);
         count("reordered", "", "messages with a number below one seen before", |seen| seen.reordered);
         count("negative", "", "samples below zero, which are in no distribution", |seen| seen.negative);
-        count("checked", "", "messages compared with what the seed says", |seen| seen.checked);
+        count("checked", "", "messages compared with what the seed says, or with what was sent", |seen| {
+            seen.checked
+        });
         count("elapsed_ns", "ns", "length of the window", |seen| seen.elapsed_ns);
         count("reads", "", "reads inside the window that brought data", |seen| seen.reads);
         count("connect_ns", "ns", "until all connections were upgraded", |seen| seen.connect_ns);

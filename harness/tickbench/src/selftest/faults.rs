@@ -203,21 +203,23 @@ fn judge_skew(liar: Liar, seen: Seen) -> Finding {
     Finding { expected, seen, caught }
 }
 
-/// A payload that is not what the seed says.
+/// A payload that is not what the seed says. The window is short enough for the client to compare all that come: 200 of 256 at most.
 pub(super) fn corrupt(subject: &mut Subject<'_>) -> anyhow::Result<Finding> {
-    let stream = Stream { faults: vec![format!("corrupt={EVERY}")], ..Stream::default() };
-    let first = EVERY - 1;
-    let expected = format!("failed at {}, and tick {first} named", Stage::Audit);
-    Ok(match subject.stream(&stream)? {
-        Ok(_) => Finding::believed(expected),
-        Err(failed) => {
-            let caught =
-                failed.stage == Stage::Audit && failed.reason.contains(&format!("tick {first} is not"));
-            // What the bytes were is of no interest here, and no reading.
-            let seen = failed.to_string().split(", \"").next().unwrap_or_default().to_owned();
-            Finding { expected, seen, caught }
-        }
-    })
+    let stream = Stream { window_ms: 40, faults: vec![format!("corrupt={EVERY}")], ..Stream::default() };
+    Ok(judge_corrupt(subject.stream(&stream)?))
+}
+
+fn judge_corrupt(seen: Seen) -> Finding {
+    let expected = format!("failed at {}, and one of each {EVERY}th tick named", Stage::Audit);
+    let Err(failed) = seen else { return Finding::believed(expected) };
+    let named = failed.reason.strip_prefix("tick ").and_then(|rest| {
+        let (tick, _) = rest.split_once(" on connection 0 is not what the seed says")?;
+        tick.parse::<u64>().ok()
+    });
+    let caught = failed.stage == Stage::Audit && named.is_some_and(|tick| tick % EVERY == EVERY - 1);
+    // What the bytes were is of no interest here, and no reading.
+    let seen = failed.to_string().split(", \"").next().unwrap_or_default().to_owned();
+    Finding { expected, seen, caught }
 }
 
 #[cfg(test)]
@@ -254,6 +256,18 @@ mod tests {
         assert!(!failed(Stage::Audit, 50), "that is the next");
         assert!(!failed(Stage::Measure, 49));
         assert!(!judge_skew(Liar::Harmed, Ok(Observation::default())).caught, "believed");
+    }
+
+    #[test]
+    fn a_changed_payload_is_caught_where_a_harmed_tick_is_named() {
+        let failed = |stage, tick| {
+            let reason = format!("tick {tick} on connection 0 is not what the seed says: 48 bytes came");
+            judge_corrupt(Err(Failed { stage, reason })).caught
+        };
+        assert!(failed(Stage::Audit, 549));
+        assert!(!failed(Stage::Audit, 550), "that was not harmed");
+        assert!(!failed(Stage::Measure, 549));
+        assert!(!judge_corrupt(Ok(Observation::default())).caught, "believed");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) struct Stream {
     pub(super) stall_ms: u64,
 }
 
-/// Long enough that the ticks which are compared with the seed hold several with a fault, where each hundredth has one.
+/// Long enough for a first tick on a busy machine.
 pub(super) const WARMUP_MS: u64 = 100;
 
 impl Default for Stream {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
-use tickbench_record::{Observation, Outcome};
+use tickbench_record::{Account, Observation, Outcome};
 
 use crate::support::{Project, Run, assert_code, stderr};
 
@@ -173,6 +173,11 @@ impl Evidence {
             }
             let plain = server.split('#').next().unwrap().to_owned();
             let seen = measurement.observation;
+            if let Some(Account { connection, owed, received }) = worst_account(seen.as_ref()) {
+                let counts = failed.iter_mut().filter(|line| line.starts_with("failed its audit counts"));
+                counts
+                    .for_each(|line| *line += &format!("; connection {connection} got {received} of {owed}"));
+            }
             found.entry((plain, scenario)).or_default().push(Execution { failed, seen });
         }
         Evidence(found)
@@ -181,6 +186,11 @@ impl Evidence {
     pub(crate) fn executions(&self, server: &str, scenario: &str) -> &[Execution] {
         &self.0[&(server.to_owned(), scenario.to_owned())]
     }
+}
+
+/// The account of the connection that lost the largest share of what it was owed.
+fn worst_account(seen: Option<&Observation>) -> Option<Account> {
+    Some(seen?.accounts.as_ref()?.worst)
 }
 
 /// The audits that a row failed, a line each.

@@ -91,7 +91,7 @@ impl Disturber {
             Disturber::Nobody => Ok(None),
             Disturber::Reader(reader) => Ok(Some(reader.finish(published))),
             Disturber::Pinger(pinger) => Ok(Some(pinger.finish(published))),
-            Disturber::Guests(guests) => guests.finish().map(Some),
+            Disturber::Guests(guests) => guests.finish(published).map(Some),
         }
     }
 }

@@ -66,8 +66,8 @@ impl Following {
         };
         // What has no stamps is not what was published: its number stays missing.
         let Ok(Stamps { seq, .. }) = stamps else { return };
-        self.missing += seq.saturating_sub(self.next_seq.unwrap_or(seq));
-        self.next_seq = Some(seq + 1);
+        self.missing = self.missing.saturating_add(seq.saturating_sub(self.next_seq.unwrap_or(seq)));
+        self.next_seq = Some(seq.saturating_add(1));
     }
 }
 
@@ -81,6 +81,16 @@ mod tests {
         let mut payload = [0; 48];
         Stamps { seq, ..Stamps::default() }.write_binary(&mut payload);
         write_frame(out, true, Opcode::Binary, Mask::None, &payload);
+    }
+
+    #[test]
+    fn numbers_that_a_server_made_up_do_no_harm() {
+        let (mut following, mut decoder) = (Following::default(), Decoder::new(1 << 20));
+        let mut bytes = Vec::new();
+        write_frame(&mut bytes, true, Opcode::Text, Mask::None, SUBSCRIBED.as_bytes());
+        [0, u64::MAX - 1, u64::MAX, 0, u64::MAX, u64::MAX].iter().for_each(|seq| frame(&mut bytes, *seq));
+        assert_eq!(following.take(&mut decoder, &bytes), None);
+        assert_eq!((following.received, following.missing), (6, u64::MAX));
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod publisher;
 mod reader;
 mod subscribers;
 
-use tickbench_client_kit::{Failure, Poll, Progress, Session, Streams, monotonic_ns};
+use tickbench_client_kit::{Contents, Failure, Poll, Progress, Session, Streams, monotonic_ns};
 use tickbench_record::{Observation, Relayed, Request, Stage};
 
 use super::farewell;
@@ -65,6 +65,7 @@ struct Closed {
 impl Relay<'_> {
     /// Opens all connections, and waits until each is told that it subscribes.
     fn set_up(request: &Request) -> Result<(Relay<'_>, Session), Failure> {
+        let contents = Contents::of(request, None)?;
         let started_ns = monotonic_ns();
         let open = |target, count| link::open(request.server, target, count, Spacing::None, request.stall_ns);
         let mut connections = open(SUBSCRIBE, request.connections)?;
@@ -74,13 +75,14 @@ impl Relay<'_> {
 
         let mut subscribers = Subscribers::new(request);
         // Nothing of it is kept: it polls until the measurement can begin.
-        let mut opening = Session::begin(request, Streams::none(), 0)?;
+        let mut opening = Session::begin(request, Streams::none(), None, 0)?;
         let many = Many::new(connections, request.wait, &mut opening, &mut subscribers)?;
         let mut relay = Relay { request, many, subscribers, disturber: Disturber::Nobody };
         relay.await_subscribed(&mut opening)?;
         relay.disturber = Disturber::new(request)?;
         relay.await_subscribed(&mut opening)?;
-        let session = Session::begin(request, Streams::none(), monotonic_ns() - started_ns)?;
+        let took_ns = monotonic_ns() - started_ns;
+        let session = Session::begin(request, Streams::none(), contents, took_ns)?;
         let publisher = Publisher::new(request, socket)
             .map_err(|cause| Failure::own(Stage::Connect, format!("failed to draw a mask: {cause}")))?;
         relay.subscribers.set_publisher(publisher);
@@ -124,7 +126,7 @@ impl Relay<'_> {
                 let seconds = self.request.window_ns as f64 / 1e9;
                 let expected = (1.5 * self.request.rate_per_s * seconds).min(MOST_EXPECTED) as usize;
                 self.subscribers.open_window(window.end, expected);
-                self.disturber.open_window(now_ns, self.published());
+                self.disturber.open_window(now_ns, self.subscribers.published());
             }
         }
     }
@@ -159,13 +161,9 @@ impl Relay<'_> {
         until_due_ns.min(self.disturber.next_ns().saturating_sub(now_ns)).min(LONGEST_SLEEP_NS) as u32
     }
 
-    fn published(&self) -> u64 {
-        self.subscribers.publisher().map_or(0, Publisher::published)
-    }
-
     fn finish(self, Closed { mut session, at_ns }: Closed) -> Result<Observation, Failure> {
         let gap_ns = ((1e9 / self.request.rate_per_s) as u64).max(LEAST_BEHIND_NS);
-        let published = self.published();
+        let published = self.subscribers.published();
         let seen = self.subscribers.finish(gap_ns, &mut session)?;
         let mut observation = session.finish(at_ns)?;
         observation.disturbed = self.disturber.finish(published).map_err(|cause| {
@@ -174,7 +172,6 @@ impl Relay<'_> {
                 format!("failed to learn what became of {}: {cause}", self.request.beside),
             )
         })?;
-        observation.checked = seen.checked;
         observation.skew_ns = seen.skew;
         observation.relayed = Some(Relayed {
             published: seen.published,

@@ -169,7 +169,8 @@ impl Reader {
         let Following { received, bytes, missing, next_seq, .. } = self.following;
         (seen.received, seen.bytes) = (received, bytes);
         let next = next_seq.or(self.opened).unwrap_or(published);
-        seen.lost = missing + published.saturating_sub(next);
+        // Whatever numbers the server made up: it has not missed more than was published.
+        seen.lost = missing.saturating_add(published.saturating_sub(next)).min(published);
         seen
     }
 }

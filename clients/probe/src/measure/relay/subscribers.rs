@@ -8,9 +8,8 @@ use tickbench_frame::Kind;
 use tickbench_protocol::{SUBSCRIBED, Stamps};
 use tickbench_record::{Encoding, Request, Stage};
 
-use super::flights::Flights;
+use super::flights::{Flight, Flights};
 use super::publisher::Publisher;
-use crate::measure::audit::Audit;
 use crate::measure::intake::{From, Handler};
 
 /// All of a relay: connections up to `subscribers` receive, the one behind them publishes.
@@ -19,13 +18,14 @@ pub(super) struct Subscribers {
     /// Those that were told that they are.
     subscribed: u32,
     expected: Kind,
-    audit: Audit,
     publisher: Option<Publisher>,
     /// The messages of the window, once it is open.
     flights: Option<Flights>,
     /// Deliveries that are still to come.
     owed: u64,
     reordered: u64,
+    /// The connection of the first of them.
+    first_reordered: Option<usize>,
 }
 
 /// Where one connection is.
@@ -45,11 +45,11 @@ impl Subscribers {
             subscribers: request.connections,
             subscribed: 0,
             expected: if request.encoding == Encoding::Json { Kind::Text } else { Kind::Binary },
-            audit: Audit::new(request, None),
             publisher: None,
             flights: None,
             owed: 0,
             reordered: 0,
+            first_reordered: None,
         }
     }
 
@@ -82,6 +82,12 @@ impl Subscribers {
     pub(super) fn sent_bytes(&self) -> u64 {
         let count = self.flights.as_ref().map_or(0, Flights::count);
         count * self.publisher.as_ref().map_or(0, Publisher::message_bytes)
+    }
+
+    /// Messages that were published so far.
+    #[inline]
+    pub(super) fn published(&self) -> u64 {
+        self.publisher.as_ref().map_or(0, Publisher::published)
     }
 
     /// Whether all that was published has been delivered, or is known to be lost.
@@ -117,16 +123,23 @@ impl Subscribers {
         Ok(())
     }
 
-    /// A subscriber that was to get `next` got `seq`, and is to get what is returned now; `None` where it was to get that no more.
+    /// The subscriber `index` that was to get `next` got `seq`, and is to get what is returned now; `None` where it was to get that no more.
     #[cold]
-    fn out_of_order(&mut self, next: u64, seq: u64, session: &Session) -> Result<Option<u64>, Failure> {
-        let published = self.publisher.as_ref().map_or(0, Publisher::published);
+    fn out_of_order(
+        &mut self,
+        index: usize,
+        next: u64,
+        seq: u64,
+        session: &Session,
+    ) -> Result<Option<u64>, Failure> {
+        let published = self.published();
         if seq >= published {
-            let reason = format!("message {seq} came, and {published} were published");
+            let reason = format!("message {seq} came on connection {index}, and {published} were published");
             return Err(session.failure(reason));
         }
         if seq < next {
             self.reordered += 1;
+            self.first_reordered.get_or_insert(index);
             return Ok(None);
         }
         self.owed = self.owed.saturating_sub(seq - next);
@@ -156,27 +169,29 @@ impl Subscribers {
             Ok(stamps) => stamps,
             Err(cause) => return Err(session.failure(format!("a message has no stamps: {cause}"))),
         };
-        let after =
-            if stamps.seq == next { Some(next + 1) } else { self.out_of_order(next, stamps.seq, session)? };
+        let after = if stamps.seq == next && next < self.published() {
+            Some(next + 1)
+        } else {
+            self.out_of_order(index, next, stamps.seq, session)?
+        };
         let Some(after) = after else { return Ok(next) };
         self.owed = self.owed.saturating_sub(1);
-        session.recorder.delivered(index, (stamps.due_ns, stamps.sent_ns), payload.len(), now_ns);
-        if session.is_warming_up() {
-            self.audit.keep(&stamps, payload);
-        }
-        if let Some(flight) = self.flights.as_mut().and_then(|flights| flights.landed(stamps.seq, now_ns))
-            && (flight.due_ns, flight.sent_ns) != (stamps.due_ns, stamps.sent_ns)
-        {
-            return Err(changed(stamps.seq));
+        let is_of_window = session.recorder.delivered(index, &stamps, payload, now_ns);
+        if let Some(flights) = &mut self.flights {
+            // What was due before the window and claims to belong to it has other stamps, too.
+            let flight = flights.landed(stamps.seq, now_ns);
+            let is_own = |flight: &Flight| (flight.due_ns, flight.sent_ns) == (stamps.due_ns, stamps.sent_ns);
+            if flight.map_or(is_of_window, |flight| !is_own(flight)) {
+                return Err(changed(stamps.seq, index));
+            }
         }
         Ok(after)
     }
 
     /// What is known when all is over, where a message that was `gap_ns` late has fallen behind. The session is told of what is missing.
     pub(super) fn finish(self, gap_ns: u64, session: &mut Session) -> Result<Finished, Failure> {
-        let checked = self.audit.check()?;
-        if self.reordered > 0 {
-            return Err(out_of_sequence(self.reordered));
+        if let Some(first) = self.first_reordered {
+            return Err(out_of_sequence(self.reordered, first));
         }
         let Some(flights) = self.flights else {
             return Err(Failure::new(Stage::Measure, "the window never opened"));
@@ -187,7 +202,6 @@ impl Subscribers {
         Ok(Finished {
             published: flights.count(),
             behind: flights.late_by(gap_ns),
-            checked,
             skew: flights.skew(self.subscribers),
         })
     }
@@ -198,7 +212,6 @@ pub(super) struct Finished {
     pub(super) published: u64,
     /// Messages that were published too late.
     pub(super) behind: u64,
-    pub(super) checked: u64,
     pub(super) skew: Option<tickbench_record::Distribution>,
 }
 
@@ -239,16 +252,17 @@ fn not_subscribed(index: usize) -> Failure {
 }
 
 #[cold]
-fn out_of_sequence(messages: u64) -> Failure {
-    Failure::new(
-        Stage::Audit,
-        format!("the sequence is broken: {messages} messages came twice or out of order"),
-    )
+fn out_of_sequence(messages: u64, first: usize) -> Failure {
+    let reason = format!(
+        "the sequence is broken: {messages} messages came twice or out of order, the first on connection {first}"
+    );
+    Failure::new(Stage::Audit, reason)
 }
 
 #[cold]
-fn changed(seq: u64) -> Failure {
-    Failure::new(Stage::Audit, format!("the stamps of message {seq} are others than were published"))
+fn changed(seq: u64, index: usize) -> Failure {
+    let reason = format!("the stamps of message {seq} on connection {index} are others than were published");
+    Failure::new(Stage::Audit, reason)
 }
 
 #[cold]

@@ -26,7 +26,9 @@ pub(super) fn of(word: &str, _: &str, asked: Asked<'_>) -> Option<Option<Box<dyn
         "deaf" => Ending::Deaf,
         _ => return None,
     };
-    let closes_first = asked.target.contains("count=");
+    // A count of 0 is none.
+    let counts = |key: &str| key.strip_prefix("count=").is_some_and(|count| count != "0");
+    let closes_first = asked.target.split(['?', '&']).any(counts);
     Asked::lie(asked.upgrades && !(closes_first && matches!(lie, Ending::Deaf)), lie)
 }
 
