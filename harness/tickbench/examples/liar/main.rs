@@ -10,14 +10,17 @@ mod place;
 
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use tickbench_protocol::{parse_ready_line, ready_line};
 
 use place::Place;
+
+/// The file in a server's folder that tells its later processes that it was verified.
+const VERIFIED: &str = "verified";
 
 /// What every connection knows.
 pub(crate) struct Liar {
@@ -25,8 +28,8 @@ pub(crate) struct Liar {
     server: SocketAddr,
     lie: String,
     place: Place,
-    /// Whether `GET /` was asked: verification does so before all else, and a measurement never does.
-    greeted: AtomicBool,
+    /// Whether a process of this server was asked for `GET /` before this one began: verification asks so, and a measurement never does.
+    was_verified: bool,
 }
 
 fn main() -> io::Result<ExitCode> {
@@ -35,6 +38,7 @@ fn main() -> io::Result<ExitCode> {
     let (lie, place) = words.split_first().expect("a lie");
     assert!(lies::is_one(lie), "there is no lie {lie:?}");
     let place = Place::parse(place);
+    let was_verified = Path::new(VERIFIED).exists();
     let (listen, mut child) = start(&command[1..])?;
     let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
     let mut line = String::new();
@@ -47,7 +51,7 @@ fn main() -> io::Result<ExitCode> {
     };
     let listener = TcpListener::bind(listen)?;
     println!("{}", ready_line(listener.local_addr()?));
-    let liar = Arc::new(Liar { server, lie: lie.clone(), place, greeted: AtomicBool::new(false) });
+    let liar = Arc::new(Liar { server, lie: lie.clone(), place, was_verified });
     thread::spawn(move || {
         for (number, client) in (0..).zip(listener.incoming()) {
             let (client, liar) = (client.expect("a connection"), Arc::clone(&liar));

@@ -9,15 +9,15 @@ pub(crate) struct Place {
     on: Range<u64>,
     /// `from=N` and `count=N`: messages of each of these connections.
     messages: Range<u64>,
-    /// `ungreeted`: nowhere once `GET /` was asked.
-    pub(crate) ungreeted: bool,
+    /// `once-verified`: nowhere in a process that began before its folder held a file `verified`.
+    pub(crate) once_verified: bool,
 }
 
 impl Place {
     /// # Panics
     /// Where a word is none of these.
     pub(crate) fn parse(words: &[String]) -> Place {
-        let (mut on, mut from, mut count, mut ungreeted) = (0..u64::MAX, 0, u64::MAX, false);
+        let (mut on, mut from, mut count, mut once_verified) = (0..u64::MAX, 0, u64::MAX, false);
         for word in words {
             let number = |text: &str| text.parse::<u64>().unwrap_or_else(|_| panic!("{word:?}: no number"));
             match word.split_once('=') {
@@ -29,11 +29,11 @@ impl Place {
                 }
                 Some(("from", value)) => from = number(value),
                 Some(("count", value)) => count = number(value),
-                None if word == "ungreeted" => ungreeted = true,
+                None if word == "once-verified" => once_verified = true,
                 _ => panic!("{word:?} is no place"),
             }
         }
-        Place { on, messages: from..from.saturating_add(count), ungreeted }
+        Place { on, messages: from..from.saturating_add(count), once_verified }
     }
 
     pub(crate) fn is_on(&self, connection: u64) -> bool {

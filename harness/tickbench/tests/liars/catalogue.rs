@@ -98,7 +98,7 @@ const SILENCE: &[Lie] = &[
     Lie {
         name: "silent-connections",
         // The last of ten, the last two, five and nine.
-        words: "silent on={size}.. ungreeted",
+        words: "silent on={size}.. once-verified",
         sizes: &["9", "8", "5", "1"],
         surely: "9",
         caught: Caught::Timed(
@@ -112,28 +112,28 @@ const SILENCE: &[Lie] = &[
     Lie {
         name: "falls-silent",
         // A window that opens after 200 ms and lasts 800 ms owes a connection its ticks 20 to 99, if it opens on time.
-        words: "silent on={on} from={size} ungreeted",
+        words: "silent on={on} from={size} once-verified",
         sizes: &["99", "97", "93", "85", "70"],
         surely: "85",
         caught: Caught::Timed("scaling", LOST),
     },
     Lie {
         name: "silent-in-the-window",
-        words: "silent on={on} from=10 ungreeted",
+        words: "silent on={on} from=10 once-verified",
         sizes: ONE,
         surely: "1",
         caught: Caught::Timed("scaling", &["failed at audit", "connection {on} got none of the"]),
     },
     Lie {
         name: "lost-tail",
-        words: "silent from={size} ungreeted",
+        words: "silent from={size} once-verified",
         sizes: &["999", "990", "960", "850"],
         surely: "850",
         caught: Caught::Timed("latency", &["failed its audit counts"]),
     },
     Lie {
         name: "withheld-ticks",
-        words: "silent on={on} from={from} count={size} ungreeted",
+        words: "silent on={on} from={from} count={size} once-verified",
         sizes: &["1", "4"],
         surely: "1",
         caught: Caught::Timed(
@@ -143,45 +143,50 @@ const SILENCE: &[Lie] = &[
     },
     timed(
         "withheld-in-a-flood",
-        "silent from=999 count=1 ungreeted",
+        "silent from=999 count=1 once-verified",
         "throughput",
         &["failed at audit", "the sequence is broken", "seq 1000 came where 999 was due on connection 0"],
     ),
     timed(
         "echo-falls-silent",
-        "silent on={on} from=20 ungreeted",
+        "silent on={on} from=20 once-verified",
         "echo",
         &["failed at audit", "connection {on} has brought nothing since before the window opened"],
     ),
-    timed("echo-is-silent", "silent on={on} ungreeted", "echo", &["failed at warmup", "the first is {on}"]),
-    timed("pongs-fall-silent", "silent on={on} from=30 ungreeted", "ping", LOST),
+    timed(
+        "echo-is-silent",
+        "silent on={on} once-verified",
+        "echo",
+        &["failed at warmup", "the first is {on}"],
+    ),
+    timed("pongs-fall-silent", "silent on={on} from=30 once-verified", "ping", LOST),
     timed(
         "pings-are-ignored",
-        "silent on={on} ungreeted",
+        "silent on={on} once-verified",
         "ping",
         &["failed at warmup", "the first is {on}"],
     ),
     // The first message of a subscriber says that it is one.
     timed(
         "subscriber-is-forgotten",
-        "silent on={on} from=1 ungreeted",
+        "silent on={on} from=1 once-verified",
         "relay",
         &["failed at warmup", "the first is {on}"],
     ),
-    timed("subscriber-falls-silent", "silent on={on} from={from} ungreeted", "relay", LOST),
-    timed("subscriber-misses-one", "silent on={on} from={from} count=1 ungreeted", "relay", LOST),
+    timed("subscriber-falls-silent", "silent on={on} from={from} once-verified", "relay", LOST),
+    timed("subscriber-misses-one", "silent on={on} from={from} count=1 once-verified", "relay", LOST),
 ];
 
 /// Messages come twice, as one, in another order, or changed.
 const MESSAGES: &[Lie] = &[
-    timed("repeated-tick", "repeat on={on} from={from} count=1 ungreeted", "scaling", BROKEN),
-    timed("swapped-ticks", "swap on={on} from={from} count=2 ungreeted", "scaling", BROKEN),
-    timed("merged-ticks", "merge on={on} from={from} count=2 ungreeted", "scaling", BROKEN),
-    timed("changed-ticks", "change on={on} from={from} ungreeted", "scaling", CHANGED),
+    timed("repeated-tick", "repeat on={on} from={from} count=1 once-verified", "scaling", BROKEN),
+    timed("swapped-ticks", "swap on={on} from={from} count=2 once-verified", "scaling", BROKEN),
+    timed("merged-ticks", "merge on={on} from={from} count=2 once-verified", "scaling", BROKEN),
+    timed("changed-ticks", "change on={on} from={from} once-verified", "scaling", CHANGED),
     // One echo too many, and a message is always under way that looks quick.
     Lie {
         name: "repeated-echo",
-        words: "repeat on={on} from=20 count={size} ungreeted",
+        words: "repeat on={on} from=20 count={size} once-verified",
         sizes: &["1", "4"],
         surely: "1",
         caught: Caught::Timed(
@@ -191,29 +196,29 @@ const MESSAGES: &[Lie] = &[
     },
     timed(
         "changed-echo",
-        "change on={on} from=20 count=1 ungreeted",
+        "change on={on} from=20 count=1 once-verified",
         "echo",
         &["failed at audit", "the echo on connection {on} differs from what was sent"],
     ),
     timed(
         "repeated-pong",
-        "repeat on={on} from=30 count=1 ungreeted",
+        "repeat on={on} from=30 count=1 once-verified",
         "ping",
         &["a pong of", "on connection {on} answers no ping"],
     ),
     timed(
         "changed-pong",
-        "change on={on} from=30 count=1 ungreeted",
+        "change on={on} from=30 count=1 once-verified",
         "ping",
         &["a pong of", "on connection {on} answers no ping"],
     ),
-    timed("repeated-delivery", "repeat on={on} from={from} count=1 ungreeted", "relay", BROKEN),
-    timed("swapped-deliveries", "swap on={on} from={from} count=2 ungreeted", "relay", BROKEN),
-    timed("changed-deliveries", "change on={on} from={from} ungreeted", "relay", CHANGED),
+    timed("repeated-delivery", "repeat on={on} from={from} count=1 once-verified", "relay", BROKEN),
+    timed("swapped-deliveries", "swap on={on} from={from} count=2 once-verified", "relay", BROKEN),
+    timed("changed-deliveries", "change on={on} from={from} once-verified", "relay", CHANGED),
     // All that verification opens is served truthfully first.
     timed(
         "changed-on-later-connections",
-        "change on=30.. ungreeted",
+        "change on=30.. once-verified",
         "connect",
         &["failed at audit", "is not what the seed says"],
     ),
@@ -221,19 +226,19 @@ const MESSAGES: &[Lie] = &[
 
 /// Stamps are not true.
 const STAMPS: &[Lie] = &[
-    timed("due-zero", "due=zero on={on} from={from} ungreeted", "scaling", DUE),
-    timed("one-due-zero", "due=zero on={on} from={from} count=1 ungreeted", "scaling", DUE),
-    timed("due-is-sent", "due=sent on={on} from={from} ungreeted", "scaling", DUE),
+    timed("due-zero", "due=zero on={on} from={from} once-verified", "scaling", DUE),
+    timed("one-due-zero", "due=zero on={on} from={from} count=1 once-verified", "scaling", DUE),
+    timed("due-is-sent", "due=sent on={on} from={from} once-verified", "scaling", DUE),
     Lie {
         name: "due-early",
-        words: "due=-{size} on={on} from={from} ungreeted",
+        words: "due=-{size} on={on} from={from} once-verified",
         sizes: TIMES,
         surely: "1ns",
         caught: Caught::Timed("scaling", DUE),
     },
     Lie {
         name: "start-early",
-        words: "due=-{size} on={on} ungreeted",
+        words: "due=-{size} on={on} once-verified",
         sizes: TIMES,
         // The client asks for its upgrade, and gives up after a second and a half.
         surely: "90s",
@@ -241,7 +246,7 @@ const STAMPS: &[Lie] = &[
     },
     Lie {
         name: "start-late",
-        words: "due={size} on={on} ungreeted",
+        words: "due={size} on={on} once-verified",
         sizes: TIMES,
         // A tick that came before it was due.
         surely: "90s",
@@ -249,14 +254,14 @@ const STAMPS: &[Lie] = &[
     },
     Lie {
         name: "sent-before-the-last",
-        words: "sent=last-{size} on={on} from={from} count=2 ungreeted",
+        words: "sent=last-{size} on={on} from={from} count=2 once-verified",
         sizes: &["1ns", "1us"],
         surely: "1ns",
         caught: Caught::Timed("scaling", SENT),
     },
     Lie {
         name: "sent-ahead",
-        words: "sent={size} on={on} from={from} count=1 ungreeted",
+        words: "sent={size} on={on} from={from} count=1 once-verified",
         sizes: TIMES,
         // Received after it was sent, by all the patience that there is.
         surely: "90s",
@@ -264,19 +269,19 @@ const STAMPS: &[Lie] = &[
     },
     timed(
         "flood-with-a-schedule",
-        "due=-1ms from=999 ungreeted",
+        "due=-1ms from=999 once-verified",
         "throughput",
         &["failed at audit", "tick 999 of connection 0 claims to have been due"],
     ),
     timed(
         "restamped-deliveries",
-        "sent=now on={on} from={from} ungreeted",
+        "sent=now on={on} from={from} once-verified",
         "relay",
         &["failed at audit", "the stamps of message ", " on connection {on} are others than were published"],
     ),
     timed(
         "due-zero-on-later-connections",
-        "due=zero on=30.. ungreeted",
+        "due=zero on=30.. once-verified",
         "connect",
         &["failed at audit", "claims to have been due at 0 ns, and its upgrade was asked for at"],
     ),
@@ -286,24 +291,24 @@ const STAMPS: &[Lie] = &[
 const ENDINGS: &[Lie] = &[
     timed(
         "closes-early",
-        "close on={on} from={from} ungreeted",
+        "close on={on} from={from} once-verified",
         "scaling",
         &["failed at measure", "the server closed connection {on} with code 1000"],
     ),
     timed(
         "vanishes",
-        "vanish on={on} from={from} ungreeted",
+        "vanish on={on} from={from} once-verified",
         "scaling",
         &["failed at measure", "the server ended connection {on} without a close frame"],
     ),
     // Four at a time: each of them is closed well once, and then no more, long before the window.
     timed(
         "close-is-not-answered",
-        "deaf on=4.. ungreeted",
+        "deaf on=4.. once-verified",
         "connect",
         &["failed at audit", "was begun before the window opened, and has not ended in good order since"],
     ),
-    timed("dripping-answer", "drip-answer=500ms on={on} ungreeted", "scaling", &["failed at connect"]),
+    timed("dripping-answer", "drip-answer=500ms on={on} once-verified", "scaling", &["failed at connect"]),
 ];
 
 /// What breaks the contract and no measurement asks for.
@@ -339,22 +344,22 @@ const CONTRACT: &[Lie] = &[
 /// Nothing is untrue, and nothing may fail: what was done must stand in the figures. Each bound is what the liar waited at least.
 const SHOWN: &[Lie] = &[
     // Ticks 190 to 389 wait until the last of them is due; from the window's opening at tick 200, give or take 50, to tick 289 for 100 ms.
-    shown("stall-at-the-start", "stall=200ms from=190 count=1 ungreeted", "latency", |seen| {
+    shown("stall-at-the-start", "stall=200ms from=190 count=1 once-verified", "latency", |seen| {
         at_least("response", seen.response_ns.as_ref(), 100, 40)
     }),
     // Half of the ticks that are due in a stall wait for half of it.
-    shown("stall-in-the-middle", "stall=100ms from=600 count=1 ungreeted", "latency", |seen| {
+    shown("stall-in-the-middle", "stall=100ms from=600 count=1 once-verified", "latency", |seen| {
         at_least("response", seen.response_ns.as_ref(), 50, 50)
     }),
     // The window ends in the middle of it, with tick 1,000 at the earliest, and owes the ticks of that half all the same.
-    shown("stall-across-the-end", "stall=200ms from=900 count=1 ungreeted", "latency", |seen| {
+    shown("stall-across-the-end", "stall=200ms from=900 count=1 once-verified", "latency", |seen| {
         at_least("response", seen.response_ns.as_ref(), 100, 100)
     }),
-    shown("late-ticks", "late=5ms ungreeted", "latency", |seen| {
+    shown("late-ticks", "late=5ms once-verified", "latency", |seen| {
         at_least("lag", seen.lag_ns.as_ref(), 5, seen.received)
     }),
     // 220 bytes or more of one connection in ten, 50 at a time.
-    shown("slow-drip", "drip=50 on={on} ungreeted", "scaling", |seen| {
+    shown("slow-drip", "drip=50 on={on} once-verified", "scaling", |seen| {
         at_least("delivery", seen.delivery_ns.as_ref(), 4, seen.received / 10 - 1)
     }),
 ];

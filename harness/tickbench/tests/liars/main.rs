@@ -139,7 +139,9 @@ fn each_breach_of_the_contract_is_caught_by_the_check_of_its_name() {
     let told: Vec<Told> = Told::all().into_iter().filter(|told| told.scenario().is_none()).collect();
     let missed = missed(&told, |told| {
         let Caught::Verify(rule, words) = told.lie.caught else { unreachable!("it is verified") };
-        let project = rig::project(&[told.entry()], Verification::Of(rule));
+        // How a process starts, the harness checks itself, whatever its client is asked for.
+        let asked = if rule == "wrong-flags" { "root" } else { rule };
+        let project = rig::project(&[told.entry()], Verification::Of(asked));
         let by_rule = format!("[{rule}]");
         let words = [&["FAILED", &by_rule], words].concat();
         let named = |line: &String| told.named(std::slice::from_ref(line), &words).is_some();
@@ -167,7 +169,7 @@ fn verification_passes_who_lies_to_measurements_alone() {
         assert!(said.iter().any(|line| line == "every check holds"), "{server}: {said:#?}");
     }
     for told in told {
-        assert!(told.lie.words.ends_with(" ungreeted"), "{} tells verification too", told.lie.name);
+        assert!(told.lie.words.ends_with(" once-verified"), "{} tells verification too", told.lie.name);
     }
 }
 

@@ -65,6 +65,12 @@ pub(crate) fn project(entries: &[Entry], verification: Verification) -> Project 
     };
     let servers: String = entries.iter().chain([&honest]).map(server).collect();
     project.write("servers/servers.toml", &servers);
+    if matches!(verification, Verification::None) {
+        // Nobody asks for `GET /`, and yet these lie as who has been verified.
+        for (name, _) in entries {
+            project.write(&format!("servers/{name}/verified"), "");
+        }
+    }
     measuring(project, verification)
 }
 
