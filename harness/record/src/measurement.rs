@@ -264,6 +264,10 @@ pub struct Usage {
     pub involuntary_switches: u64,
     /// Threads at the end.
     pub threads: u32,
+    /// How long its busiest thread was ready to run while others had the core, less the CPU time of its own other threads: the kernel's run
+    /// delay (`/proc/PID/schedstat`), in nanoseconds. `None` where the kernel does not count it, or another thread became the busiest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_delay_ns: Option<u64>,
 }
 
 /// Usage over time: columns of equal length, one entry a sample.

@@ -71,6 +71,7 @@ fn observation(cell: &Cell) -> Observation {
         voluntary_switches: 7,
         involuntary_switches: 0,
         threads: 1,
+        run_delay_ns: None,
     };
     let all = distribution(990);
     let mut seen = Observation {

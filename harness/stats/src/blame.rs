@@ -1,7 +1,7 @@
 //! Whose fault it is that an execution fell short: the server's, the client's, the machine's, or nobody can tell.
 
 use serde::Serialize;
-use tickbench_record::{Measurement, Observation};
+use tickbench_record::{Hiccups, Measurement, Observation, Usage};
 
 use crate::audit::Check;
 use crate::execution_audit::{Fault, Keeper};
@@ -25,8 +25,8 @@ pub enum Blame {
     Undecided,
 }
 
-/// How long the machine kept each core from its process in one execution, in nanoseconds: the most that steal, a quota and the
-/// core's own hiccups tell. They count the same gaps in different ways, so that they are not added. 0 where nothing is known.
+/// How long the machine kept each core from its process in one execution, in nanoseconds: the most that steal, a quota, the process's
+/// run delay and the core's own hiccups tell. They count the same gaps in different ways, so that they are not added. 0 where nothing is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Taken {
     server_core_ns: u64,
@@ -37,10 +37,14 @@ impl Taken {
     pub(crate) fn of(measurement: &Measurement, seen: &Observation) -> Taken {
         let stolen = measurement.stolen.unwrap_or_default();
         let throttled = measurement.throttled.map_or(0, |throttled| throttled.stopped_ns);
-        let lost = |hiccups: Option<tickbench_record::Hiccups>| hiccups.map_or(0, |hiccups| hiccups.lost_ns);
+        let of = |stolen_ns: u64, hiccups: Option<Hiccups>, usage: Option<Usage>| {
+            let lost_ns = hiccups.map_or(0, |hiccups| hiccups.lost_ns);
+            let waited_ns = usage.and_then(|usage| usage.run_delay_ns).unwrap_or(0);
+            stolen_ns.max(throttled).max(lost_ns).max(waited_ns)
+        };
         Taken {
-            server_core_ns: stolen.server_core_ns.max(lost(seen.server_hiccups)).max(throttled),
-            client_core_ns: stolen.client_core_ns.max(lost(seen.client_hiccups)).max(throttled),
+            server_core_ns: of(stolen.server_core_ns, seen.server_hiccups, seen.server_usage),
+            client_core_ns: of(stolen.client_core_ns, seen.client_hiccups, seen.client_usage),
         }
     }
 
@@ -91,6 +95,42 @@ mod tests {
 
     fn kept(taken_ms: u64) -> Option<Reference> {
         Some(Reference { kept: true, taken_ns: taken_ms * MS })
+    }
+
+    #[test]
+    fn waiting_for_other_processes_is_the_machines_and_no_usage_is_no_waiting() {
+        use tickbench_record::{Cell, Outcome, Study};
+        let text = "name='t'\niterations=1\n[[scenario]]\nname='s'\nkind='latency'\nrate_per_s=1\nwait='spin'\nwarmup_ms=1\nwindow_ms=1\n";
+        let cell: Cell = Study::from_toml(text).unwrap().cells(&["a".into()], |_| true).remove(0);
+        let measurement = Measurement {
+            iteration: 0,
+            position: 0,
+            started_at_s: 0.0,
+            wall_ns: 1,
+            stolen: None,
+            throttled: None,
+            cell,
+            outcome: Outcome::Completed,
+            observation: None,
+        };
+        let usage = |run_delay_ns| Usage {
+            interval_ns: 1,
+            cpu_user_ns: 0,
+            cpu_system_ns: 0,
+            cpu_share: 0.0,
+            cpu_ns_per_message: 0.0,
+            rss_bytes: 0,
+            rss_peak_bytes: 0,
+            voluntary_switches: 0,
+            involuntary_switches: 0,
+            threads: 1,
+            run_delay_ns,
+        };
+        let taken = |usage| {
+            let seen = Observation { server_usage: usage, ..Observation::default() };
+            Taken::of(&measurement, &seen).from(Keeper::Server)
+        };
+        assert_eq!([taken(None), taken(Some(usage(None))), taken(Some(usage(Some(7))))], [0, 0, 7]);
     }
 
     const FELL_SHORT: Option<Reference> = Some(Reference { kept: false, taken_ns: 0 });

@@ -1,7 +1,7 @@
 //! From what single executions failed to what follows for their row.
 //!
 //! An execution that fails stays in the figures and is listed. A row fails where more than one in twenty of its executions fell short
-//! for what the machine does not explain, beyond as many as another server's did that was asked the same in the same iterations.
+//! by the server's fault, beyond as many as another server's did that was asked the same in the same iterations.
 
 use std::collections::BTreeMap;
 
@@ -139,9 +139,9 @@ fn counts(judged: &Judgements, failed: &[FailedExecution]) -> BTreeMap<Check, Fa
 /// What follows for a row. `reference` is how the row did that shows what was possible.
 fn ruling(check: Check, row: FailedCount, reference: Option<FailedCount>) -> Ruling {
     let unexplained = |count: FailedCount| count.server + count.undecided;
+    // What is undecided stays so: no row fails for it.
     let is_servers = match reference {
-        Some(other) => exceeds(unexplained(row), row.of, unexplained(other), other.of),
-        // Nobody shows what was possible: what is undecided stays so.
+        Some(other) => exceeds(row.server, row.of, unexplained(other), other.of),
         None => exceeds(row.server, row.of, 0, 1),
     };
     let is_much = |count| exceeds(count, row.of, 0, 1);
@@ -193,7 +193,8 @@ mod tests {
         let none = Some(count(0, 0, 0, 0));
         assert_eq!(ruled(count(2, 0, 0, 0), none), Ruling::Held, "2 of 40 are one in twenty");
         assert_eq!(ruled(count(3, 0, 0, 0), none), Ruling::Failed);
-        assert_eq!(ruled(count(2, 1, 0, 0), none), Ruling::Failed, "beyond the reference it is the server's");
+        assert_eq!(ruled(count(2, 1, 0, 0), none), Ruling::Undecided, "what nobody can tell fails nobody");
+        assert_eq!(ruled(count(0, 40, 0, 0), none), Ruling::Undecided);
         assert_eq!(ruled(count(3, 0, 0, 0), Some(count(1, 1, 0, 0))), Ruling::Undecided);
         assert_eq!(ruled(count(40, 0, 0, 0), Some(count(3, 0, 0, 0))), Ruling::Failed);
     }

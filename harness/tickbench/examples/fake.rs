@@ -302,6 +302,7 @@ fn observation(received: u64, window: Duration, slower_ns: u64) -> Observation {
             rss_peak_bytes: 1 << 20,
             voluntary_switches: 0,
             involuntary_switches: 0,
+            run_delay_ns: None,
             threads: 1,
         }),
         ..Observation::default()

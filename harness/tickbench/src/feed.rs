@@ -14,10 +14,9 @@ const SHARE_OF_STALL: f64 = 0.9;
 /// Reads a whole capture; an error says which line is bad.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Capture> {
     let attempt = || -> anyhow::Result<Capture> {
-        let file = File::open(path)?;
-        // A pipe or a terminal could only be read once, and everybody who replays it reads it anew.
-        ensure!(file.metadata()?.is_file(), "it is no file");
-        let mut reader = BufReader::new(file);
+        // A pipe or a terminal could only be read once, and everybody who replays it reads it anew. Opening a pipe would wait for its writer.
+        ensure!(path.metadata()?.is_file(), "it is no file");
+        let mut reader = BufReader::new(File::open(path)?);
         // A gzip stream begins with these two bytes (RFC 1952, 2.3.1); a line of JSON never does.
         let is_gzip = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
         Ok(if is_gzip {

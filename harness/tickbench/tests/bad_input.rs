@@ -180,6 +180,9 @@ fn a_capture_that_would_blow_up_later() {
         assert!(!project.path().join("target").exists(), "nothing was built");
     }
     refused(&project, &run_with(&["--feed", "servers"]), &["`servers`", "it is no file"]);
+    let made = std::process::Command::new("mkfifo").arg(project.path().join("pipe")).status().unwrap();
+    assert!(made.success(), "mkfifo is there on every system that has pipes");
+    refused(&project, &run_with(&["--feed", "pipe"]), &["`pipe`", "it is no file"]);
     // The same of a feed that the study names.
     let replay = study(5, 1)
         .replace("rate_per_s = 1000", "arrival = 'recorded'")

@@ -125,6 +125,7 @@ fn observation(center: f64, random: &mut Random) -> Observation {
         voluntary_switches: 7,
         involuntary_switches: 0,
         threads: 1,
+        run_delay_ns: None,
     };
     Observation {
         sent: 2000,

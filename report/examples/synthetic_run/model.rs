@@ -202,6 +202,7 @@ fn usage(interval_ns: u64, share: f64, messages: u64, rss_bytes: u64) -> Usage {
         voluntary_switches: if share > 0.9 { 12 } else { interval_ns / 110_000 },
         involuntary_switches: interval_ns / 9_000_000,
         threads: 1,
+        run_delay_ns: None,
     }
 }
 

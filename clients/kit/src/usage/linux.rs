@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Sample, Snapshot, UsageError};
+use super::{RunDelay, Sample, Snapshot, UsageError};
 use crate::monotonic_ns;
 
 /// Reads the counters of one process.
@@ -96,6 +96,7 @@ impl Meter {
             voluntary_switches: switches.voluntary,
             involuntary_switches: switches.involuntary,
             threads: switches.threads,
+            run_delay: run_delay(&self.folder.join("task"))?,
         })
     }
 
@@ -137,6 +138,30 @@ fn thread_switches(tasks: &Path) -> io::Result<Switches> {
         sum.threads += 1;
     }
     Ok(sum)
+}
+
+/// The run delay of the thread that has used the most CPU time (`schedstat`: CPU time, run delay, both in nanoseconds); `None` where the
+/// kernel does not count it.
+fn run_delay(tasks: &Path) -> io::Result<Option<RunDelay>> {
+    let (mut busiest, mut all_ns) = (None, 0);
+    for task in fs::read_dir(tasks)? {
+        let task = task?;
+        // Missing: a kernel that does not count, or a thread that has ended since it was listed.
+        let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else { continue };
+        let mut numbers = text.split_whitespace().map_while(|number| number.parse::<u64>().ok());
+        let (Some(cpu_ns), Some(waited_ns)) = (numbers.next(), numbers.next()) else { continue };
+        let Some(thread) = task.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        all_ns += cpu_ns;
+        busiest = busiest.max(Some((cpu_ns, thread, waited_ns)));
+    }
+    let counted = busiest.filter(|&(cpu_ns, ..)| cpu_ns > 0);
+    Ok(counted.map(|(cpu_ns, thread, waited_ns)| RunDelay {
+        thread,
+        waited_ns,
+        others_cpu_ns: all_ns - cpu_ns,
+    }))
 }
 
 fn status_number(status: &str, key: &str) -> Option<u64> {
@@ -186,6 +211,8 @@ mod tests {
         assert!(end.cpu_ns > start.cpu_ns && end.at_ns > start.at_ns);
         assert!(start.threads >= 1 && start.rss_bytes > 0 && start.rss_peak_bytes > 0);
         assert!(meter.sample().unwrap().cpu_ns > end.cpu_ns);
+        // Where the kernel counts it at all, it counts from the start.
+        assert_eq!(start.run_delay.is_some(), end.run_delay.is_some());
     }
 
     #[test]

@@ -53,6 +53,28 @@ pub struct Snapshot {
     pub involuntary_switches: u64,
     /// Living threads.
     pub threads: u32,
+    /// Of its busiest thread; `None` where the kernel does not count it.
+    pub run_delay: Option<RunDelay>,
+}
+
+/// How long the busiest thread of a process has waited for the core since it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunDelay {
+    /// Which thread.
+    pub thread: u32,
+    /// How long it was ready to run and did not.
+    pub waited_ns: u64,
+    /// CPU time of the process's other threads, for which it may have waited.
+    pub others_cpu_ns: u64,
+}
+
+impl RunDelay {
+    /// How long it waited from `self` to `end` for what is not of its process.
+    fn until(self, end: RunDelay) -> Option<u64> {
+        let own_ns = end.others_cpu_ns.saturating_sub(self.others_cpu_ns);
+        let waited_ns = end.waited_ns.saturating_sub(self.waited_ns).saturating_sub(own_ns);
+        (self.thread == end.thread).then_some(waited_ns)
+    }
 }
 
 impl Snapshot {
@@ -74,6 +96,7 @@ impl Snapshot {
             voluntary_switches: end.voluntary_switches.saturating_sub(self.voluntary_switches),
             involuntary_switches: end.involuntary_switches.saturating_sub(self.involuntary_switches),
             threads: end.threads,
+            run_delay_ns: self.run_delay.zip(end.run_delay).and_then(|(start, end)| start.until(end)),
         }
     }
 
@@ -104,6 +127,7 @@ mod tests {
         voluntary_switches: 7,
         involuntary_switches: 1,
         threads: 1,
+        run_delay: None,
     };
 
     #[test]
@@ -118,6 +142,20 @@ mod tests {
     fn without_a_tick_the_life_of_the_process_divides_it() {
         let end = Snapshot { at_ns: 2_000, cpu_ns: 1_000, ..START };
         assert_eq!(START.until(&end, 0.0).cpu_user_ns, 250);
+    }
+
+    #[test]
+    fn a_wait_for_the_processs_own_threads_is_none() {
+        let at = |thread, waited_ns, others_cpu_ns| Snapshot {
+            run_delay: Some(RunDelay { thread, waited_ns, others_cpu_ns }),
+            ..START
+        };
+        let waited = |start: Snapshot, end: Snapshot| start.until(&end, 0.0).run_delay_ns;
+        assert_eq!(waited(at(7, 100, 50), at(7, 900, 50)), Some(800));
+        assert_eq!(waited(at(7, 100, 50), at(7, 900, 350)), Some(500), "300 of them its own threads ran");
+        assert_eq!(waited(at(7, 100, 50), at(7, 300, 350)), Some(0));
+        assert_eq!(waited(at(7, 100, 50), at(8, 900, 50)), None, "another thread is the busiest now");
+        assert_eq!(waited(START, at(7, 900, 50)), None);
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub(crate) fn usage(cpu_share: f64) -> Usage {
         voluntary_switches: 3,
         involuntary_switches: 0,
         threads: 1,
+        run_delay_ns: None,
     }
 }
 

@@ -373,6 +373,11 @@ impl Columns {
                 m.observation.as_ref().and_then(of).as_ref().map(read)
             });
         }
+        let meaning =
+            format!("the {whose}: time that its busiest thread waited for its core while others ran");
+        self.whole(format!("{whose}_run_delay_ns"), "ns", meaning, move |m| {
+            m.observation.as_ref().and_then(of)?.run_delay_ns
+        });
         let share = move |m: &Measurement| m.observation.as_ref().and_then(of).map(|usage| usage.cpu_share);
         self.real(
             format!("{whose}_cpu_share"),
