@@ -1,6 +1,6 @@
 //! What a row as a whole must keep: Little's law, the clock, stages that add up; and whether its figure drifts.
 
-use tickbench_record::{Band, Cell, Observation, ScenarioKind, Stages};
+use tickbench_record::{Band, Cell, Distribution, Observation, ScenarioKind, Stages};
 
 use crate::audit::{Audit, Check, Ruling};
 use crate::executions::Executions;
@@ -32,22 +32,27 @@ pub(crate) fn of_cell(executions: &Executions, context: &Context) -> Vec<Audit> 
 }
 
 fn littles_law(cell: &Cell, completed: &Completed) -> Option<Audit> {
-    let turn = |seen: &Observation| match cell.kind {
-        ScenarioKind::Echo => seen.round_trip_ns.clone(),
-        ScenarioKind::Connect => seen.connection_ns.clone(),
-        _ => None,
-    };
     let connections = f64::from(cell.connections);
     let held = completed
         .values()
-        .filter_map(|seen| Some(seen.messages_per_s * turn(seen)?.mean / 1e9 / connections));
+        .filter_map(|seen| Some(seen.messages_per_s * turn(cell.kind, seen)?.mean / 1e9 / connections));
     let figure = median_of(held.collect())?;
     // The rate is of turns that ended in the window, the mean of those that began in it: what the window's ends cut is in one of them
     // alone. Where something holds up all connections together, that is a turn of each, and at most the longest.
-    let cut =
-        completed.values().filter_map(|seen| Some(turn(seen)?.max as f64 / seen.elapsed_ns.max(1) as f64));
+    let cut = completed
+        .values()
+        .filter_map(|seen| Some(turn(cell.kind, seen)?.max as f64 / seen.elapsed_ns.max(1) as f64));
     let held = (figure - 1.0).abs() <= LITTLES_LAW_WITHIN + median_of(cut.collect())?;
     Some(Audit::of_row(Check::LittlesLaw, figure, held))
+}
+
+/// How long the turns of a closed loop took; `None` of what is none.
+fn turn(kind: ScenarioKind, seen: &Observation) -> Option<&Distribution> {
+    match kind {
+        ScenarioKind::Echo => seen.round_trip_ns.as_ref(),
+        ScenarioKind::Connect => seen.connection_ns.as_ref(),
+        _ => None,
+    }
 }
 
 fn clock(cell: &Cell, completed: &Completed, context: &Context) -> Audit {

@@ -85,7 +85,7 @@ impl Meter {
             fields.get(field - 3).and_then(|text| text.parse().ok()).ok_or_else(|| malformed("stat"))
         };
         let status = fs::read_to_string(self.folder.join("status"))?;
-        let switches = thread_switches(&self.folder.join("task"))?;
+        let threads = threads(&self.folder.join("task"))?;
         Ok(Snapshot {
             at_ns,
             cpu_ns,
@@ -93,10 +93,10 @@ impl Meter {
             system_ticks: ticks(15)?,
             rss_bytes: self.rss_bytes()?,
             rss_peak_bytes: 1024 * status_number(&status, "VmHWM:").ok_or_else(|| malformed("status"))?,
-            voluntary_switches: switches.voluntary,
-            involuntary_switches: switches.involuntary,
-            threads: switches.threads,
-            run_delay: run_delay(&self.folder.join("task"))?,
+            voluntary_switches: threads.voluntary_switches,
+            involuntary_switches: threads.involuntary_switches,
+            threads: threads.count,
+            run_delay: threads.run_delay,
         })
     }
 
@@ -115,53 +115,54 @@ impl Meter {
     }
 }
 
-struct Switches {
-    voluntary: u64,
-    involuntary: u64,
-    threads: u32,
+/// What the living threads of a process tell together.
+struct Threads {
+    voluntary_switches: u64,
+    involuntary_switches: u64,
+    count: u32,
+    run_delay: Option<RunDelay>,
 }
 
-/// The switches of all living threads: the process's own files tell those of its first thread alone.
-fn thread_switches(tasks: &Path) -> io::Result<Switches> {
-    let mut sum = Switches { voluntary: 0, involuntary: 0, threads: 0 };
-    for task in fs::read_dir(tasks)? {
-        let status = match fs::read_to_string(task?.path().join("status")) {
-            Ok(status) => status,
-            // A thread may end between the listing and the reading.
-            Err(cause) if cause.kind() == ErrorKind::NotFound => continue,
-            Err(cause) if cause.raw_os_error() == Some(libc::ESRCH) => continue,
-            Err(cause) => return Err(cause),
-        };
-        let number = |key| status_number(&status, key).ok_or_else(|| malformed("status"));
-        sum.voluntary += number("voluntary_ctxt_switches:")?;
-        sum.involuntary += number("nonvoluntary_ctxt_switches:")?;
-        sum.threads += 1;
-    }
-    Ok(sum)
-}
-
-/// The run delay of the thread that has used the most CPU time (`schedstat`: CPU time, run delay, both in nanoseconds); `None` where the
-/// kernel does not count it.
-fn run_delay(tasks: &Path) -> io::Result<Option<RunDelay>> {
-    let (mut busiest, mut all_ns) = (None, 0);
+/// Reads all living threads once: the process's own files tell of its first thread alone.
+fn threads(tasks: &Path) -> io::Result<Threads> {
+    let mut all = Threads { voluntary_switches: 0, involuntary_switches: 0, count: 0, run_delay: None };
+    let (mut busiest, mut cpu_ns) = (None, 0);
     for task in fs::read_dir(tasks)? {
         let task = task?;
-        // Missing: a kernel that does not count, or a thread that has ended since it was listed.
-        let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else { continue };
-        let mut numbers = text.split_whitespace().map_while(|number| number.parse::<u64>().ok());
-        let (Some(cpu_ns), Some(waited_ns)) = (numbers.next(), numbers.next()) else { continue };
-        let Some(thread) = task.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        all_ns += cpu_ns;
-        busiest = busiest.max(Some((cpu_ns, thread, waited_ns)));
+        let Some(status) = read_unless_gone(&task.path().join("status"))? else { continue };
+        let number = |key| status_number(&status, key).ok_or_else(|| malformed("status"));
+        all.voluntary_switches += number("voluntary_ctxt_switches:")?;
+        all.involuntary_switches += number("nonvoluntary_ctxt_switches:")?;
+        all.count += 1;
+        // A kernel may be built without it.
+        let Some(schedstat) = read_unless_gone(&task.path().join("schedstat"))? else { continue };
+        let (own_ns, waited_ns) = times(&schedstat).ok_or_else(|| malformed("schedstat"))?;
+        cpu_ns += own_ns;
+        busiest = busiest.max(Some((own_ns, number("Pid:")?, waited_ns)));
     }
-    let counted = busiest.filter(|&(cpu_ns, ..)| cpu_ns > 0);
-    Ok(counted.map(|(cpu_ns, thread, waited_ns)| RunDelay {
-        thread,
+    // A kernel that does not count tells zeros.
+    all.run_delay = busiest.filter(|&(own_ns, ..)| own_ns > 0).map(|(own_ns, thread, waited_ns)| RunDelay {
+        thread: thread as u32,
         waited_ns,
-        others_cpu_ns: all_ns - cpu_ns,
-    }))
+        others_cpu_ns: cpu_ns - own_ns,
+    });
+    Ok(all)
+}
+
+/// CPU time and run delay of a thread, in nanoseconds: the first two numbers of its `schedstat`.
+fn times(schedstat: &str) -> Option<(u64, u64)> {
+    let mut numbers = schedstat.split_whitespace().map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// The file of a thread; `None` where there is none: a thread may end between the listing and the reading.
+fn read_unless_gone(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(cause) if cause.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+        Err(cause) => Err(cause),
+    }
 }
 
 fn status_number(status: &str, key: &str) -> Option<u64> {
@@ -230,6 +231,12 @@ mod tests {
     #[test]
     fn a_process_that_is_not_there_is_an_error() {
         assert!(Meter::of(u32::MAX).unwrap_err().to_string().contains("failed to read the usage of process"));
+    }
+
+    #[test]
+    fn the_times_of_a_thread_are_the_first_two_of_its_numbers() {
+        assert_eq!(times("12 34 5\n"), Some((12, 34)));
+        assert_eq!([times("12"), times(""), times("12 x 5")], [None; 3]);
     }
 
     #[test]
